@@ -1,0 +1,1 @@
+"""Hermes: a compact agent runtime whose agents delegate work to concurrent child agents."""

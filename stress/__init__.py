@@ -1,0 +1,1 @@
+"""Finds, explains, replays and keeps out concurrency bugs in threaded Python."""

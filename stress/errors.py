@@ -1,0 +1,18 @@
+"""Error families of the harness, never mixed with one another nor with a finding.
+
+A finding is a result, not an error: see `stress.finding`. This file imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+
+class StressError(Exception):
+    """Base of everything the harness raises on its own account."""
+
+
+class InvalidArgument(StressError):
+    """Wrong use of the tool. The message names the value and the next step; exit code 2."""
+
+
+class HarnessFault(StressError):
+    """A defect of the harness itself, or of the machine below it; exit code 4."""
