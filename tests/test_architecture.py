@@ -1,4 +1,4 @@
-"""The house rules that imports can break: no cycles, arrows only point down, hermes stands alone."""
+"""House rules that imports can break: no cycles, arrows point down, hermes stands alone."""
 
 from __future__ import annotations
 
