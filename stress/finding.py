@@ -77,3 +77,51 @@ class Violation:
     place: str
     message: str
     details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One defect, with everything needed to understand it and to run it again.
+
+    `fingerprint` (sha256, hexadecimal) is equal for two sightings of one defect; `count` says how
+    many sightings there were, everything else is the evidence of the first. `plan`, `settings`,
+    `python` and `details` are JSON mappings. `settings` holds `size`, `noise`,
+    `trial_timeout_s` and `memory_limit_mib`. `condition` says how the trial ended; at most one
+    of `signal` and `exit_code` is set. `directory` is empty until the finding is stored.
+    """
+
+    kind: FindingKind
+    message: str
+    fingerprint: str
+    oracle: str = ""
+    place: str = ""
+    workload: str = ""
+    mutant: str | None = None
+    target: str = ""
+    seed: int = 0
+    trial: int = 0
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    python: Mapping[str, Any] = field(default_factory=dict)
+    tool_version: str = ""
+    condition: str = ""
+    signal: int | None = None
+    exit_code: int | None = None
+    threads: tuple[ThreadStack, ...] = ()
+    operations: tuple[RecordedOperation, ...] = ()
+    stdout_tail: str = ""
+    stderr_tail: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    count: int = 1
+    replay_command: str = ""
+    directory: str = ""
+
+    @property
+    def id(self) -> str:
+        """The short name people use: kind and the first 12 digits of the fingerprint."""
+        return f"{self.kind.value}-{self.fingerprint[:12]}"
+
+    @property
+    def locations(self) -> tuple[Frame, ...]:
+        """Frames of the threads that failed, innermost first; empty where no stack is known."""
+        return tuple(frame for stack in self.threads if stack.current for frame in stack.frames)

@@ -11,8 +11,9 @@ ROOT = Path(__file__).parent.parent
 
 # Ground floor first. A module may import its own line and the lines below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "plan", "finding"),
+    ("errors", "plan", "finding", "finding_format", "evidence"),
     ("trial",),
+    ("judge", "finding_store"),
     ("oracles",),
     ("workloads", "mutants", "parallel"),
     ("api",),

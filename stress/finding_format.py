@@ -1,0 +1,122 @@
+"""A finding as JSON: the text of `finding.json`, and the reading of what other versions wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from stress.errors import InvalidArgument
+from stress.finding import Finding, FindingKind, Frame, RecordedOperation, ThreadStack
+
+FORMAT = "hermes-stress finding"
+FORMAT_VERSION = 1
+
+_TEXTS = ("message", "fingerprint", "oracle", "place", "workload", "target", "tool_version")
+_MORE_TEXTS = ("condition", "stdout_tail", "stderr_tail", "replay_command", "directory")
+_WHOLE = ("seed", "trial", "count")
+_MAPPINGS = ("plan", "settings", "python", "details")
+
+
+def finding_to_json(finding: Finding) -> dict[str, Any]:
+    """The finding as JSON values, its format named; `finding_from_json` gives an equal one back."""
+    return {"format": FORMAT, "format_version": FORMAT_VERSION, "id": finding.id, **asdict(finding)}
+
+
+def encode_finding(finding: Finding) -> str:
+    """The text of `finding.json`. ASCII, so that no captured output can make it unwritable."""
+    return json.dumps(finding_to_json(finding), indent=2, default=str) + "\n"
+
+
+def decode_finding(text: str, source: str) -> Finding:
+    """The finding written in `text`, which came from `source` (named in errors).
+
+    Raises InvalidArgument when the text is not JSON or `finding_from_json` refuses its value.
+    """
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(
+            f"{source} is not JSON ({error}); give the finding.json of a stored finding"
+        ) from error
+    return finding_from_json(value, source)
+
+
+def finding_from_json(value: object, source: str) -> Finding:
+    """Inverse of `finding_to_json`. Unknown members are ignored, missing ones take their default.
+
+    Raises InvalidArgument on JSON that is not a finding, or that a newer version wrote.
+    """
+    if not isinstance(value, Mapping) or value.get("format") != FORMAT:
+        raise InvalidArgument(
+            f"{source} is JSON, but not a finding; give a finding.json that hermes-stress wrote"
+        )
+    version = value.get("format_version")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise InvalidArgument(f"{source} has the format version {version!r}, which never existed")
+    if version > FORMAT_VERSION:
+        raise InvalidArgument(
+            f"{source} was written by a newer hermes-stress (format {version}, this one reads "
+            f"up to {FORMAT_VERSION}); upgrade hermes-stress to read it"
+        )
+    try:
+        return _finding(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidArgument(
+            f"{source} is a damaged finding ({type(error).__name__}: {error}); find it again"
+        ) from error
+
+
+def _finding(value: Mapping[str, Any]) -> Finding:
+    for name in ("kind", "message", "fingerprint", "seed"):
+        if name not in value:
+            raise ValueError(f"{name!r} is missing")
+    known = {field.name for field in fields(Finding)}
+    members = {name: member for name, member in value.items() if name in known}
+    for name in members:
+        _check(name, members[name])
+    members["kind"] = FindingKind(members["kind"])
+    if "threads" in members:
+        members["threads"] = tuple(_stack(stack) for stack in members["threads"])
+    if "operations" in members:
+        members["operations"] = tuple(_operation(entry) for entry in members["operations"])
+    return Finding(**members)
+
+
+def _check(name: str, member: object) -> None:
+    if name in _TEXTS + _MORE_TEXTS:
+        right = isinstance(member, str)
+    elif name in _WHOLE:
+        right = isinstance(member, int) and not isinstance(member, bool)
+    elif name in _MAPPINGS:
+        right = isinstance(member, Mapping)
+    elif name in ("signal", "exit_code"):
+        right = member is None or (isinstance(member, int) and not isinstance(member, bool))
+    elif name == "mutant":
+        right = member is None or isinstance(member, str)
+    else:
+        right = True
+    if not right:
+        raise ValueError(f"{name!r} cannot be {json.dumps(member)[:40]}")
+
+
+def _stack(value: Mapping[str, Any]) -> ThreadStack:
+    return ThreadStack(
+        thread=str(value["thread"]),
+        frames=tuple(
+            Frame(str(frame["file"]), int(frame["line"]), str(frame["function"]))
+            for frame in value["frames"]
+        ),
+        current=bool(value["current"]),
+    )
+
+
+def _operation(value: Mapping[str, Any]) -> RecordedOperation:
+    return RecordedOperation(
+        time_ns=int(value["time_ns"]),
+        thread=str(value["thread"]),
+        step=int(value["step"]),
+        phase=str(value["phase"]),
+        name=str(value["name"]),
+    )
