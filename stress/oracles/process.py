@@ -76,6 +76,18 @@ def check_one_client(
             )
 
 
+def check_answers(answers: Mapping[str, tuple[str, str]]) -> Iterator[Violation]:
+    """Every auxiliary request is given its own answer; values are (expected, received)."""
+    for where, (expected, received) in answers.items():
+        if expected != received:
+            yield Violation(
+                FindingKind.INVARIANT,
+                "own_answer",
+                "call_llm: answer",
+                f"{where} was answered {received!r}, expected {expected!r}",
+            )
+
+
 def check_leaks(before: Resources, after: Resources) -> Iterator[Violation]:
     """No thread and no file descriptor outlives the operations that made it."""
     threads = Counter(after.threads) - Counter(before.threads)

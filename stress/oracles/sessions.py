@@ -66,6 +66,7 @@ def check_messages(calls: Sequence[Call], reading: StoreReading) -> Iterator[Vio
     gone = _deleted(calls)
     appended = [c for c in _acknowledged(calls, "append") if c.arguments["session"] not in gone]
     by_id = {message.id: message for message in reading.messages}
+    row_of = {(m.session, m.content): m.id for m in reading.messages}
     copies = Counter((m.session, m.content) for m in reading.messages)
     ids: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for call in appended:
@@ -89,8 +90,7 @@ def check_messages(calls: Sequence[Call], reading: StoreReading) -> Iterator[Vio
                 step=call.step,
             )
         if count == 1:
-            row = next(m.id for m in reading.messages if m.content == content)
-            ids[session, call.actor].append((call.step, row))
+            ids[session, call.actor].append((call.step, row_of[session, content]))
     for (session, actor), rows in ids.items():
         stored_order = [row for _, row in sorted(rows)]
         if stored_order != sorted(stored_order):

@@ -1,0 +1,59 @@
+"""The project's sessions: `nox -s stress` is the main job, `nox -s tests` passes the tests."""
+
+from __future__ import annotations
+
+import os
+
+import nox
+
+nox.needs_version = ">=2024.4"
+nox.options.sessions = ["tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+PYTHONS = ["3.11", "3.12", "3.13", "3.13t"]
+
+
+@nox.session
+def stress(session: nox.Session) -> None:
+    """Stress the Hermes runtime on real threads; arguments go to `hermes-stress run`."""
+    session.install("-e", ".")
+    arguments = session.posargs or ["mixed", "--time", "60"]
+    session.run("hermes-stress", "run", *arguments)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests on the Python that runs nox; arguments go to pytest."""
+    session.install("-e", ".[test]")
+    workers = os.environ.get("STRESS_TEST_WORKERS", "2")
+    session.run("pytest", "-n", workers, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def matrix(session: nox.Session) -> None:
+    """All tests on every supported Python that this machine has."""
+    session.install("-e", ".[test]")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Formatting, lint and strict types."""
+    session.install("-e", ".[lint]")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """The benchmarks, each as a ratio against a floor measured in the same run."""
+    session.install("-e", ".[test]")
+    session.run("python", "ci/bench.py", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write the tables of the docs anew, from measurements."""
+    session.install("-e", ".[test]")
+    session.run("python", "ci/known_races.py", *session.posargs)
