@@ -13,11 +13,16 @@ _PACKAGE = Path(__file__).parent.as_posix() + "/"
 _ROOT = Path(__file__).parent.parent.as_posix() + "/"
 # These rooms of the harness hold programs under test: their frames are a user's frames.
 _PROGRAM_ROOMS = ("workloads/", "mutants/")
-_LIBRARY = re.compile(r"/lib(?:64|32)?/python3[^/]*/(?:site-packages/)?|/(?:site|dist)-packages/")
+_LIBRARY = re.compile(
+    r"/lib(?:64|32)?/python3[^/]*/(?:(?:site|dist)-packages/)?|/(?:site|dist)-packages/"
+)
 _TRACEBACK_FRAME = re.compile(r'^[ |+]*File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
 _TRACEBACK_HEAD = "Traceback (most recent call last)"
 
-_LOCK_LINE = re.compile(r"\bwith\b.*(?:lock|mutex|semaphore|condition)|\.acquire\(", re.IGNORECASE)
+_LOCK_LINE = re.compile(r"\.acquire\(|\bwith\b.*(?:lock|mutex|semaphore)", re.IGNORECASE)
+# `with name:` enters an object made earlier: if that blocks, it is a lock or one of these.
+_NAME_LINE = re.compile(r"^\s*with\s+[\w.]+\s*(?:,|:|as\b)")
+_NO_LOCK_LINE = re.compile(r"conn|cursor|\bdb\b|database|session|file", re.IGNORECASE)
 _WAIT_LINE = re.compile(r"\.(?:join|wait|wait_for|result)\(")
 _WAIT_FUNCTIONS = frozenset(
     {"wait", "wait_for", "join", "_wait_for_tstate_lock", "_shutdown", "result", "as_completed"}
@@ -50,12 +55,12 @@ def innermost(frames: Sequence[Frame], target: str = "") -> Frame | None:
 
 def short_path(file: str) -> str:
     """`file` without the part that differs from machine to machine: stable, for fingerprints."""
-    if file.startswith("<"):
-        return file
+    libraries = list(_LIBRARY.finditer(file))
+    if libraries:
+        return file[libraries[-1].end() :]
     if file.startswith(_ROOT):
         return file.removeprefix(_ROOT)
-    libraries = list(_LIBRARY.finditer(file))
-    return file[libraries[-1].end() :] if libraries else file.rpartition("/")[2]
+    return file if file.startswith("<") else file.rpartition("/")[2]
 
 
 def place_of(frame: Frame) -> str:
@@ -107,6 +112,8 @@ def waits(stack: ThreadStack) -> str:
     if short.startswith("concurrent/futures/") and frame.function in _WAIT_FUNCTIONS:
         return "other"
     if _LOCK_LINE.search(line):
+        return "lock"
+    if _NAME_LINE.search(line) and not _NO_LOCK_LINE.search(line):
         return "lock"
     return "other" if _WAIT_LINE.search(line) else ""
 
