@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 
 # Ground floor first. A module may import its own line and the lines below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "plan", "finding", "finding_format", "evidence"),
+    ("errors", "plan", "finding", "finding_format", "evidence", "settings"),
     ("trial",),
     ("judge", "finding_store"),
     ("oracles",),
