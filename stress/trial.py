@@ -46,6 +46,8 @@ class TrialRecord:
 
     `signal` is the number of the signal that ended it, `exit_code` its exit code; at most one of
     the two is set, and neither is where a host was lost with it. Durations are seconds.
+    `artifacts` is the directory of the raw files (faulthandler.txt, recorder.bin, stdout.txt,
+    stderr.txt); empty where none were kept.
     """
 
     trial: Trial
@@ -60,6 +62,7 @@ class TrialRecord:
     stdout_tail: str = ""
     stderr_tail: str = ""
     note: str = ""
+    artifacts: str = ""
 
 
 class Recorder(Protocol):

@@ -1,0 +1,126 @@
+"""Noise: disturbances of a trial, drawn from its seed, that make rare interleavings less rare."""
+
+from __future__ import annotations
+
+import gc
+import math
+import random
+import sys
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from types import TracebackType
+
+from stress.trial import Recorder
+
+SWITCH_INTERVAL_S_MIN = 1e-6
+SWITCH_INTERVAL_S_MAX = 5e-3
+SLEEP_S_MIN = 1e-5
+SLEEP_S_MAX = 1e-3
+
+_UINT64 = 0xFFFF_FFFF_FFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What disturbs one trial. Shares are the part of operation boundaries that are disturbed.
+
+    `gc_threshold` is the youngest generation's; 0 stands for the interpreter's own.
+    """
+
+    seed: int
+    switch_interval_s: float
+    gc_threshold: int
+    yield_share: float
+    sleep_share: float
+    sleep_s: float
+
+    @classmethod
+    def draw(cls, seed: int) -> Noise:
+        """The noise of a trial seed: always the same for the same seed."""
+        source = random.Random(f"noise/{seed}")
+        return cls(
+            seed=seed,
+            switch_interval_s=_log_uniform(source, SWITCH_INTERVAL_S_MIN, SWITCH_INTERVAL_S_MAX),
+            gc_threshold=source.choice((0, 0, 50, 200)),
+            yield_share=source.choice((0.0, 0.1, 0.5)),
+            sleep_share=source.choice((0.0, 0.02, 0.1)),
+            sleep_s=_log_uniform(source, SLEEP_S_MIN, SLEEP_S_MAX),
+        )
+
+    def apply(self) -> None:
+        """Set the switch interval and the collector of this process, for good."""
+        sys.setswitchinterval(self.switch_interval_s)
+        if self.gc_threshold:
+            gc.set_threshold(self.gc_threshold, *gc.get_threshold()[1:])
+
+    def wrap(self, recorder: Recorder) -> Recorder:
+        """A recorder that yields or sleeps at the boundaries of some operations.
+
+        Which ones follows from the seed and the step alone, not from what ran before.
+        """
+        return _Disturbing(self, recorder) if self.yield_share or self.sleep_share else recorder
+
+    def disturb(self, step: int, boundary: int) -> None:
+        """Yield, sleep or do nothing at a boundary (0 the begin, 1 the end) of a step."""
+        drawn = _mix(self.seed, step, boundary)
+        if drawn < self.sleep_share:
+            time.sleep(self.sleep_s)
+        elif drawn < self.sleep_share + self.yield_share:
+            time.sleep(0)
+
+    def __str__(self) -> str:
+        collector = f"gc after {self.gc_threshold}" if self.gc_threshold else "gc as usual"
+        return (
+            f"switch interval {self.switch_interval_s * 1e6:.0f} µs, {collector}, "
+            f"yields at {self.yield_share:.0%} and sleeps of {self.sleep_s * 1e6:.0f} µs at "
+            f"{self.sleep_share:.0%} of operation boundaries"
+        )
+
+
+class _Disturbing:
+    __slots__ = ("_noise", "_recorder")
+
+    def __init__(self, noise: Noise, recorder: Recorder) -> None:
+        self._noise = noise
+        self._recorder = recorder
+
+    def operation(self, step: int, name: str) -> AbstractContextManager[object]:
+        return _Disturbed(self._noise, step, self._recorder.operation(step, name))
+
+    def note(self, name: str) -> None:
+        self._recorder.note(name)
+
+
+class _Disturbed:
+    __slots__ = ("_inner", "_noise", "_step")
+
+    def __init__(self, noise: Noise, step: int, inner: AbstractContextManager[object]) -> None:
+        self._noise = noise
+        self._step = step
+        self._inner = inner
+
+    def __enter__(self) -> None:
+        self._inner.__enter__()
+        self._noise.disturb(self._step, 0)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._noise.disturb(self._step, 1)
+        self._inner.__exit__(kind, error, traceback)
+
+
+def _log_uniform(source: random.Random, low: float, high: float) -> float:
+    return math.exp(source.uniform(math.log(low), math.log(high)))
+
+
+def _mix(seed: int, step: int, boundary: int) -> float:
+    """A number in [0, 1) that follows from the three: splitmix64's finish, no state to share."""
+    value = (seed + (2 * step + boundary + 1) * 0x9E37_79B9_7F4A_7C15) & _UINT64
+    value = ((value ^ (value >> 30)) * 0xBF58_476D_1CE4_E5B9) & _UINT64
+    value = ((value ^ (value >> 27)) * 0x94D0_49BB_1331_11EB) & _UINT64
+    return (value ^ (value >> 31)) / (_UINT64 + 1)
