@@ -24,6 +24,7 @@ _LOCK_LINE = re.compile(r"\.acquire\(|\bwith\b.*(?:lock|mutex|semaphore)", re.IG
 _NAME_LINE = re.compile(r"^\s*with\s+[\w.]+\s*(?:,|:|as\b)")
 _NO_LOCK_LINE = re.compile(r"conn|cursor|\bdb\b|database|session|file", re.IGNORECASE)
 _WAIT_LINE = re.compile(r"\.(?:join|wait|wait_for|result)\(")
+_SLEEP_LINE = re.compile(r"\bsleep\(")
 _WAIT_FUNCTIONS = frozenset(
     {"wait", "wait_for", "join", "_wait_for_tstate_lock", "_shutdown", "result", "as_completed"}
 )
@@ -93,7 +94,7 @@ def in_flight(operations: Iterable[RecordedOperation]) -> tuple[RecordedOperatio
 
 
 def waits(stack: ThreadStack) -> str:
-    """What a thread waits for: `lock`, `other` (a join, an event, a result), or empty if it runs.
+    """What a thread waits for: `lock`, `sleep`, `other` (a join, an event), or empty if it runs.
 
     A stack names no C function, so a lock taken by `with` or `acquire` shows only in the source
     line of the innermost frame.
@@ -115,6 +116,8 @@ def waits(stack: ThreadStack) -> str:
         return "lock"
     if _NAME_LINE.search(line) and not _NO_LOCK_LINE.search(line):
         return "lock"
+    if _SLEEP_LINE.search(line):
+        return "sleep"
     return "other" if _WAIT_LINE.search(line) else ""
 
 

@@ -196,7 +196,12 @@ def _hung(record: TrialRecord, target: str) -> _Cause:
         (stack for stack in record.threads if not evidence.is_idle(stack)),
         key=lambda stack: (age.get(stack.thread, len(flying)), stack.thread),
     )
-    busy = [stack for stack in stacks if not evidence.waits(stack)]
+    # A helper that sleeps between two frames of a spinner is nobody's obstacle; a thread that
+    # sleeps inside an operation may hold what the others want.
+    stacks = [
+        s for s in stacks if not (age and evidence.waits(s) == "sleep" and s.thread not in age)
+    ]
+    busy = [stack for stack in stacks if evidence.waits(stack) in ("", "sleep")]
     blocked = [stack for stack in stacks if evidence.waits(stack) == "lock"]
     if blocked and not busy:
         return _deadlocked(record, target, blocked, stacks, after)

@@ -304,6 +304,7 @@ connection.execute("...")
 with open(name) as file:
 with self._connection:
 with closing(x), self._lock:
+time.sleep(0.1)
 """
 
 
@@ -316,7 +317,17 @@ def program(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize(
     ("line", "expected"),
-    [(1, "lock"), (2, "other"), (3, "other"), (4, ""), (5, ""), (6, ""), (7, ""), (8, "lock")],
+    [
+        (1, "lock"),
+        (2, "other"),
+        (3, "other"),
+        (4, ""),
+        (5, ""),
+        (6, ""),
+        (7, ""),
+        (8, "lock"),
+        (9, "sleep"),
+    ],
 )
 def test_what_a_thread_waits_for(program: str, line: int, expected: str) -> None:
     assert evidence.waits(stack("t", Frame(program, line, "f"))) == expected
@@ -366,6 +377,21 @@ def test_a_self_deadlock_behind_idle_workers(program: str) -> None:
     assert finding.message == (
         "deadlock after 1.5 s: actor in twice (program.py:1) waits for a lock, 1 more behind"
     )
+
+
+def test_a_helper_that_sleeps_does_not_hide_a_deadlock(program: str) -> None:
+    actor = stack("actor", Frame(program, 1, "twice"))
+    spinner = stack("spinner", Frame(program, 9, "animate"))
+    operations = (begin(1, "actor", 1, "x.twice"),)
+    found = record(Condition.HUNG, threads=(actor, spinner), operations=operations)
+    assert only(judge(found, ORIGIN)).kind is FindingKind.DEADLOCK
+    # The same sleep inside an operation may hold the lock; so may any where nothing is known.
+    both = (*operations, begin(2, "spinner", 2, "x.sleep"))
+    for known in (both, ()):
+        found = record(Condition.HUNG, threads=(actor, spinner), operations=known)
+        finding = only(judge(found, ORIGIN))
+        assert finding.kind is FindingKind.HANG
+        assert "spinner is busy in animate" in finding.message
 
 
 def test_a_hang_without_stacks_is_placed_at_the_oldest_operation() -> None:
