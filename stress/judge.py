@@ -174,17 +174,21 @@ def _crashed(record: TrialRecord, target: str) -> _Cause:
         what = record.note or "the process was lost, nobody knows how"
     else:
         what = _signal_name(record.signal)
+    flying = evidence.in_flight(record.operations)
     current = next((stack for stack in record.threads if stack.current), None)
+    own = [op for op in flying if current is not None and op.thread == current.thread]
     frame = evidence.innermost(current.frames, target) if current else None
-    if frame is None or current is None:
-        running = _names(evidence.in_flight(record.operations))
-        message = f"{what}, in flight: {running}" if running else what
-        return _Cause(FindingKind.CRASH, message, _last_begun(record.operations), **_rest(record))
-    own = [op for op in evidence.in_flight(record.operations) if op.thread == current.thread]
-    message = f"{what} in {evidence.describe_frame(frame)}"
-    if own:
-        message += f" during {own[-1].name}"
-    return _Cause(FindingKind.CRASH, message, evidence.place_of(frame), **_rest(record))
+    if frame is not None:
+        message = f"{what} in {evidence.describe_frame(frame)}"
+        message += f" during {own[-1].name}" if own else ""
+        return _Cause(FindingKind.CRASH, message, evidence.place_of(frame), **_rest(record))
+    message = f"{what}, in flight: {_names(own or flying)}" if flying else what
+    # The stack of the failed thread is lost: one in the same operation stands where it stood.
+    lost = (own or flying)[-1:]
+    same = {op.thread for op in flying if lost and op.name == lost[0].name}
+    alike = sorted({_place(s, target) for s in record.threads if s.thread in same} - {""})
+    place = next(iter([*alike, *(op.name for op in lost)]), "")
+    return _Cause(FindingKind.CRASH, message, place, **_rest(record))
 
 
 def _hung(record: TrialRecord, target: str) -> _Cause:
@@ -226,27 +230,32 @@ def _deadlocked(
     after: str,
 ) -> _Cause:
     # Others pile up behind the two that hold what the other wants: only two make the fingerprint.
-    chosen: dict[str, ThreadStack] = {}
-    for stack in blocked:
-        frame = evidence.innermost(stack.frames, target)
-        if frame is not None and len(chosen) < 2:
-            chosen.setdefault(evidence.place_of(frame), stack)
-    parts = []
-    for stack in chosen.values():
-        frame = evidence.innermost(stack.frames, target)
-        if frame is not None:
-            parts.append(f"{stack.thread} in {evidence.describe_frame(frame)}")
-    verb = "waits for a lock" if len(parts) == 1 else "wait for locks"
+    places = {stack: _place(stack, target) for stack in blocked}
+    first = blocked[0]
+    others = [stack for stack in blocked[1:] if places[stack] != places[first]] or blocked[1:]
+    chosen = [first, *others[:1]]
+    parts = [_describe(stack, target) for stack in chosen]
+    verb = "waits for a lock" if len(chosen) == 1 else "wait for locks"
     message = f"deadlock {after}: {' and '.join(parts)} {verb}"
-    if len(stacks) > len(parts):
-        message += f", {len(stacks) - len(parts)} more behind"
+    if len(stacks) > len(chosen):
+        message += f", {len(stacks) - len(chosen)} more behind"
     return _Cause(
         FindingKind.DEADLOCK,
         message,
-        " + ".join(sorted(chosen)),
-        threads=_mark(record.threads, list(chosen.values())),
+        " + ".join(sorted({places[stack] for stack in chosen})),
+        threads=_mark(record.threads, chosen),
         details=_note(record),
     )
+
+
+def _place(stack: ThreadStack, target: str) -> str:
+    frame = evidence.innermost(stack.frames, target)
+    return evidence.place_of(frame) if frame else ""
+
+
+def _describe(stack: ThreadStack, target: str) -> str:
+    frame = evidence.innermost(stack.frames, target)
+    return f"{stack.thread} in {evidence.describe_frame(frame)}" if frame else stack.thread
 
 
 def _mark(threads: Sequence[ThreadStack], failed: Sequence[ThreadStack]) -> tuple[ThreadStack, ...]:

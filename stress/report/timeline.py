@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from stress.evidence import in_flight
 from stress.finding import RecordedOperation
@@ -10,7 +11,7 @@ from stress.finding import RecordedOperation
 _COLUMNS_MAX = 5
 _ROWS_MAX = 32
 _LAST_PER_THREAD = 4
-_MARKS = {"begin": "▶", "end": "◀", "error": "✗", "note": "·"}
+_MARKS = {"begin": "▶", "end": "◀", "error": "✗", "note": "·", "whole": "▶◀"}
 
 
 def timeline(operations: Sequence[RecordedOperation], width: int = 96) -> list[str]:
@@ -20,8 +21,24 @@ def timeline(operations: Sequence[RecordedOperation], width: int = 96) -> list[s
     """
     threads = sorted({operation.thread for operation in operations})
     if len(threads) <= _COLUMNS_MAX:
-        return _columns(operations[-_ROWS_MAX:], threads, width, len(operations))
+        rows = _folded(operations)
+        return _columns(rows[-_ROWS_MAX:], threads, width, len(rows))
     return _lists(operations, threads, width)
+
+
+def _folded(operations: Sequence[RecordedOperation]) -> list[RecordedOperation]:
+    """The events, an operation that nothing came between as one: of those there are too many."""
+    rows: list[RecordedOperation] = []
+    for operation in operations:
+        if operation.phase == "end" and rows and rows[-1] == _begun(operation, rows[-1].time_ns):
+            rows[-1] = replace(rows[-1], phase="whole")
+        else:
+            rows.append(operation)
+    return rows
+
+
+def _begun(operation: RecordedOperation, time_ns: int) -> RecordedOperation:
+    return replace(operation, phase="begin", time_ns=time_ns)
 
 
 def _columns(
@@ -55,7 +72,7 @@ def _lists(
 def _cell(operation: RecordedOperation, width: int) -> str:
     step = f" #{operation.step}" if operation.step >= 0 else ""
     mark = _MARKS.get(operation.phase, "?")
-    return f"{mark} {_cut(operation.name, width - len(step) - 2)}{step}"
+    return f"{mark} {_cut(operation.name, width - len(step) - len(mark) - 1)}{step}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -206,6 +206,34 @@ def test_a_crash_without_a_stack_falls_back_to_the_operations() -> None:
     assert finding.place == "session.delete"
 
 
+def test_a_crash_whose_stack_is_lost_borrows_one_in_the_same_operation() -> None:
+    operations = (
+        begin(1, "a", 1, "session.append"),
+        begin(2, "b", 2, "session.append"),
+        begin(3, "c", 3, "session.delete"),
+    )
+    threads = (
+        stack("a", current=True),
+        stack("b", Frame(STATE, 3, "append_message")),
+        stack("c", Frame(STATE, 9, "delete_session")),
+    )
+    members: dict[str, object] = {"signal": 11, "threads": threads, "operations": operations}
+    finding = only(judge(record(Condition.CRASHED, **members), ORIGIN))
+    assert finding.place == "hermes/state.py:append_message"
+    assert finding.message == "SIGSEGV, in flight: session.append"
+    assert finding.fingerprint == only(judge(crash(signal.SIGSEGV), ORIGIN)).fingerprint
+
+
+def test_two_threads_in_one_function_can_deadlock(program: str) -> None:
+    threads = (stack("a", Frame(program, 1, "twice")), stack("b", Frame(program, 1, "twice")))
+    finding = only(judge(record(Condition.HUNG, threads=threads), ORIGIN))
+    assert finding.message == (
+        "deadlock after 1.5 s: a in twice (program.py:1) and b in twice (program.py:1) "
+        "wait for locks"
+    )
+    assert finding.place == "program.py:twice"
+
+
 def test_an_exit_without_a_report_and_a_lost_host() -> None:
     finding = only(judge(record(Condition.EXITED, exit_code=3), ORIGIN))
     assert (finding.kind, finding.message) == (FindingKind.CRASH, "exit code 3 without a report")

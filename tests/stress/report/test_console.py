@@ -161,6 +161,26 @@ def test_a_timeline_keeps_to_its_width_and_counts_what_it_left_out() -> None:
     assert len(lines) == 34
 
 
+def test_an_operation_that_nothing_came_between_is_one_row() -> None:
+    lines = timeline(
+        samples.operations(
+            (1_000_000, "a", "begin", 1, "x.y"),
+            (2_000_000, "a", "end", 1, "x.y"),
+            (3_000_000, "a", "begin", 2, "x.y"),
+            (4_000_000, "b", "begin", 3, "x.z"),
+            (5_000_000, "a", "end", 2, "x.y"),
+            (6_000_000, "b", "error", 3, "x.z"),
+        )
+    )
+    assert [line.split() for line in lines[1:]] == [
+        ["1.000", "▶◀", "x.y", "#1"],
+        ["3.000", "▶", "x.y", "#2"],
+        ["4.000", "▶", "x.z", "#3"],
+        ["5.000", "◀", "x.y", "#2"],
+        ["6.000", "✗", "x.z", "#3"],
+    ]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
