@@ -320,7 +320,7 @@ def _supervisor(options: RunOptions, stack: ExitStack) -> Supervisor:
     return stack.enter_context(
         Supervisor(
             f"stress.program:{program}",
-            settings={"prepare": "stress.program:prepare"},
+            settings={"prepare": "stress.program:prepare", "keep": "violations"},
             jobs=min(options.jobs, options.trials or options.jobs),
             trial_timeout_s=options.trial_timeout_s,
             memory_limit_mib=options.memory_limit_mib,

@@ -16,6 +16,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("judge", "finding_store"),
     ("oracles",),
     ("workloads", "mutants", "parallel"),
+    ("program",),
     ("api",),
     ("report", "campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),
