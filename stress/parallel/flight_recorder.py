@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from stress.finding import RecordedOperation
 
@@ -127,6 +128,8 @@ class FlightRecorder:
         with path.open("x+b") as file:
             file.truncate(_FILE_BYTES)
             memory = mmap.mmap(file.fileno(), _FILE_BYTES)
+        # Else the first record reads megabytes of nothing around it, which takes milliseconds.
+        memory.madvise(mmap.MADV_RANDOM)
         memory[: _HEADER.size] = _HEADER.pack(
             MAGIC,
             VERSION,
@@ -257,7 +260,7 @@ def read_flight(path: Path) -> Flight:
     return Flight(seed, process, idents, tuple(operation for _, _, operation in found))
 
 
-def _read(data: bytes, layout: struct.Struct) -> Iterator[tuple[int, ...] | tuple[object, ...]]:
+def _read(data: bytes, layout: struct.Struct) -> Iterator[tuple[Any, ...]]:
     for offset in range(0, len(data) - RECORD_BYTES + 1, RECORD_BYTES):
         body = data[offset + _CHECKSUM_BYTES : offset + RECORD_BYTES]
         if data[offset : offset + _CHECKSUM_BYTES] == _checksum(body):

@@ -10,7 +10,7 @@ from typing import Any
 from stress.errors import HarnessFault
 from stress.finding import ThreadStack
 from stress.parallel import host, sandbox
-from stress.parallel.dump import parse_dump, without_frames_of
+from stress.parallel.dump import fatal_error, parse_dump, without_frames_of
 from stress.parallel.files import TrialFiles, read_tail
 from stress.parallel.flight_recorder import Flight, read_flight
 from stress.trial import Condition, Trial, TrialRecord
@@ -71,6 +71,14 @@ def _with_evidence(
 ) -> TrialRecord:
     flight = read_flight(files.recorder)
     dump = read_tail(files.dump, _DUMP_BYTES_MAX)
+    threads = _threads(dump, flight, condition)
+    if (
+        fatal_error(dump)
+        and condition is Condition.CRASHED
+        and not any(stack.current for stack in threads)
+    ):
+        # It walks the stacks of threads that still run, and may crash over them in its turn.
+        note = note or "the dump broke off before it came to the thread that failed"
     return TrialRecord(
         trial=trial,
         condition=condition,
@@ -78,7 +86,7 @@ def _with_evidence(
         report=report,
         exit_code=exit_code,
         signal=signal,
-        threads=_threads(dump, flight, condition),
+        threads=threads,
         operations=flight.operations[-OPERATIONS_MAX:],
         dump=dump,
         stdout_tail=read_tail(files.stdout, TAIL_BYTES_MAX),

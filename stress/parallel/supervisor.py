@@ -79,6 +79,8 @@ class Supervisor:
             raise InvalidArgument(f"jobs is {jobs}; it must be at least 1")
         if trial_timeout_s <= 0:
             raise InvalidArgument(f"trial_timeout_s is {trial_timeout_s}; it must be above 0")
+        if memory_limit_mib is not None and memory_limit_mib < 1:
+            raise InvalidArgument(f"memory_limit_mib is {memory_limit_mib}; it must be at least 1")
         self._settings = HostSettings(
             program=program,
             trial_timeout_s=trial_timeout_s,
