@@ -38,8 +38,8 @@ _ROLL_BYTES = ROLL_ENTRIES * RECORD_BYTES
 _FILE_BYTES = HEADER_BYTES + _ROLL_BYTES + LANES * _LANE_BYTES
 _CHECKSUM_BYTES = 4
 
-# Magic, version, sizes; trial seed (low 64 bits), process, start on the monotonic clock.
-_HEADER = struct.Struct("<8sIIIIQIQ")
+# Magic, version (it settles the sizes above), process, trial seed (low 64 bits).
+_HEADER = struct.Struct("<8sIIQ")
 # Time since the start in ns, step, thread number, phase, name.
 _RECORD = struct.Struct("<QqIB39s")
 # Thread number, thread ident, name.
@@ -51,7 +51,6 @@ _NAME_BYTES = 39
 _THREAD_NAME_BYTES = 48
 _ENCODED_NAMES_MAX = 4096
 _UINT64 = 0xFFFF_FFFF_FFFF_FFFF
-_INT64_MAX = 0x7FFF_FFFF_FFFF_FFFF
 
 
 class _Lane:
@@ -130,16 +129,8 @@ class FlightRecorder:
             memory = mmap.mmap(file.fileno(), _FILE_BYTES)
         # Else the first record reads megabytes of nothing around it, which takes milliseconds.
         memory.madvise(mmap.MADV_RANDOM)
-        memory[: _HEADER.size] = _HEADER.pack(
-            MAGIC,
-            VERSION,
-            ROLL_ENTRIES,
-            LANES,
-            RECORDS_PER_LANE,
-            seed & _UINT64,
-            os.getpid(),
-            began_ns,
-        )
+        header = _HEADER.pack(MAGIC, VERSION, os.getpid(), seed & _UINT64)
+        memory[: _HEADER.size] = header
         return cls(memory, began_ns)
 
     def operation(self, step: int, name: str) -> _Operation:
@@ -235,20 +226,18 @@ def read_flight(path: Path) -> Flight:
         data = b""
     if len(data) < _HEADER.size:
         return Flight(0, 0, {}, ())
-    magic, version, roll, lanes, per_lane, seed, process, _ = _HEADER.unpack_from(data)
+    magic, version, process, seed = _HEADER.unpack_from(data)
     if (magic, version) != (MAGIC, VERSION):
         return Flight(0, 0, {}, ())
     names: dict[int, str] = {}
     idents: dict[int, str] = {}
-    lanes_at = HEADER_BYTES + roll * RECORD_BYTES
+    lanes_at = HEADER_BYTES + _ROLL_BYTES
     for number, ident, raw in sorted(_read(data[HEADER_BYTES:lanes_at], _ENTRY)):
         names[number] = _text(raw) or f"thread {number}"
         idents[ident] = names[number]
     found: list[tuple[int, int, RecordedOperation]] = []
-    lane_bytes = per_lane * RECORD_BYTES
-    for lane in range(lanes):
-        at = lanes_at + lane * lane_bytes
-        written = data[at : at + lane_bytes]
+    for at in range(lanes_at, len(data), _LANE_BYTES):
+        written = data[at : at + _LANE_BYTES]
         if written.count(0) == len(written):
             continue
         for order, (time_ns, step, number, phase, raw) in enumerate(_read(written, _RECORD)):
