@@ -17,7 +17,7 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -198,6 +198,25 @@ class _Operation:
         traceback: TracebackType | None,
     ) -> None:
         self._recorder.record(self._step, END if kind is None else ERROR, self._name)
+
+
+def enrol_started_threads(recorder: FlightRecorder) -> Callable[[], None]:
+    """Put every thread that is started from now on the roll; what is returned ends that.
+
+    So a dump can also name the threads that record nothing.
+    """
+    start = threading.Thread.start
+
+    def start_enrolled(self: threading.Thread) -> None:
+        start(self)
+        recorder.enrol(self.ident or 0, self.name)
+
+    def restore() -> None:
+        threading.Thread.start = start  # type: ignore[method-assign]
+
+    recorder.enrol(threading.get_ident(), threading.current_thread().name)
+    threading.Thread.start = start_enrolled  # type: ignore[method-assign]
+    return restore
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ import random
 import resource
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ from typing import Any, NoReturn, TypeAlias
 
 from stress.parallel import linux
 from stress.parallel.files import TrialFiles
-from stress.parallel.flight_recorder import FlightRecorder
+from stress.parallel.flight_recorder import FlightRecorder, enrol_started_threads
 from stress.parallel.noise import Noise
 from stress.trial import Recorder, Trial
 
@@ -88,8 +87,7 @@ def _set_up(files: TrialFiles, trial: Trial, settings: HostSettings) -> Recorder
     os.environ["STRESS_TRIAL_DIRECTORY"] = str(files.work)
     random.seed(trial.seed)
     recorder = FlightRecorder.create(files.recorder, trial.seed)
-    recorder.enrol(threading.get_ident(), threading.current_thread().name)
-    _enrol_started_threads(recorder)
+    enrol_started_threads(recorder)
     if settings.memory_limit_mib is not None:
         _limit_memory(settings.memory_limit_mib)
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
@@ -98,20 +96,6 @@ def _set_up(files: TrialFiles, trial: Trial, settings: HostSettings) -> Recorder
     noise = Noise.draw(trial.seed)
     noise.apply()
     return noise.wrap(recorder)
-
-
-def _enrol_started_threads(recorder: FlightRecorder) -> None:
-    """Put the name of every thread on the roll, so that a dump can name those that record nothing.
-
-    The process belongs to the trial: nothing is put back.
-    """
-    start = threading.Thread.start
-
-    def start_enrolled(self: threading.Thread) -> None:
-        start(self)
-        recorder.enrol(self.ident or 0, self.name)
-
-    threading.Thread.start = start_enrolled  # type: ignore[method-assign]
 
 
 def _limit_memory(limit_mib: int) -> None:
