@@ -169,7 +169,7 @@ class _Tally:
 
 def residual_risk(clean_trials: int) -> float:
     """Upper bound, at 95 %, on the failure probability of a trial after that many clean ones."""
-    return 1.0 - (1.0 - CONFIDENCE) ** (1.0 / clean_trials)
+    return 1.0 - float((1.0 - CONFIDENCE) ** (1.0 / clean_trials))
 
 
 def trial_seed(run_seed: int, index: int) -> int:

@@ -25,7 +25,7 @@ from typing import Any
 
 from stress.parallel import linux
 from stress.parallel.files import TrialFiles
-from stress.parallel.sandbox import HostSettings, Program, run_trial
+from stress.parallel.sandbox import FAULT_EXIT_CODE, HostSettings, Program, run_trial
 from stress.trial import Trial
 
 #: Importing the program may take this long, in seconds.
@@ -66,9 +66,13 @@ class _Host:
             began = time.monotonic()
             process = os.fork()
             if process == 0:
-                self.requests.close()
-                os.close(self.answers)
-                run_trial(self.program, trial, directory, self.settings)
+                try:
+                    self.requests.close()
+                    os.close(self.answers)
+                    run_trial(self.program, trial, directory, self.settings)
+                finally:
+                    # Whatever happened, a sandbox must not go on as a host.
+                    os._exit(FAULT_EXIT_CODE)
             files = TrialFiles(directory)
             hung = self._watch(process, began + self.settings.trial_timeout_s, files)
             duration_s = time.monotonic() - began
@@ -86,7 +90,7 @@ class _Host:
 
     def _watch(self, process: int, deadline: float, files: TrialFiles) -> bool:
         """Wait for the end of the trial, or make it end at the deadline; whether we had to."""
-        ended = os.pidfd_open(process)
+        ended = linux.open_process(process)
         poller = select.poll()
         poller.register(ended, select.POLLIN)
         poller.register(self.requests, select.POLLIN)

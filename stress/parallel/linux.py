@@ -9,6 +9,9 @@ from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+# The same on every machine that came after it. `os.pidfd_open` is missing from Pythons that were
+# built against older kernels than they run on.
+_SYS_PIDFD_OPEN = 434
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -25,10 +28,29 @@ def adopt_orphans() -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
+def open_process(process: int) -> int:
+    """A file descriptor that is readable once the process has ended; the caller closes it.
+
+    Raises ProcessLookupError where there is no such process.
+    """
+    descriptor = int(_libc.syscall(_SYS_PIDFD_OPEN, process, 0))
+    if descriptor < 0:
+        raise _error(f"pidfd_open({process})")
+    os.set_inheritable(descriptor, False)
+    return descriptor
+
+
 def children() -> frozenset[int]:
-    """The processes whose parent is this (single-threaded) process, zombies included."""
+    """The processes whose parent is this (single-threaded) process, zombies included.
+
+    Empty on a kernel that does not tell.
+    """
     me = os.getpid()
-    return frozenset(map(int, Path(f"/proc/{me}/task/{me}/children").read_text("ascii").split()))
+    try:
+        told = Path(f"/proc/{me}/task/{me}/children").read_text("ascii")
+    except FileNotFoundError:
+        told = ""
+    return frozenset(map(int, told.split()))
 
 
 def end_children(keep: frozenset[int]) -> int:
@@ -61,5 +83,9 @@ def kill_group(group: int, number: int = signal.SIGKILL) -> None:
 
 def _prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"prctl({option}): {os.strerror(number)}")
+        raise _error(f"prctl({option})")
+
+
+def _error(what: str) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, f"{what}: {os.strerror(number)}")

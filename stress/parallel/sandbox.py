@@ -11,6 +11,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
@@ -65,10 +66,8 @@ def run_trial(program: Program, trial: Trial, directory: Path, settings: HostSet
         # A fork of the program came out of it: it has no trial to report.
         os._exit(exit_code)
     for stream in streams:
-        try:
+        with suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass
     if outcome is not None:
         exit_code = _write(files.report, outcome)
     os._exit(exit_code)
@@ -118,7 +117,8 @@ def _exit_code(stop: SystemExit) -> int:
         return 0
     if isinstance(stop.code, int):
         return stop.code & 0xFF
-    print(stop.code, file=sys.stderr)
+    with suppress(OSError, ValueError):
+        print(stop.code, file=sys.stderr)
     return 1
 
 
@@ -148,6 +148,7 @@ def _write(path: Path, outcome: bytes) -> int:
         partial.write_bytes(outcome)
         partial.replace(path)
     except BaseException:
-        os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
+        with suppress(OSError):
+            os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
         return 1
     return 0

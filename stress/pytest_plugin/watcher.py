@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from stress.parallel import linux
 from stress.parallel.files import TrialFiles
 
 # XML 1.0 has no place for other control characters.
@@ -64,7 +65,7 @@ def listen(process: int, requests: int) -> Session:
     poller = select.poll()
     poller.register(requests, select.POLLIN)
     try:
-        ended = os.pidfd_open(process)
+        ended = linux.open_process(process)
         poller.register(ended, select.POLLIN)
     except ProcessLookupError:
         ended = -1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from hermes.delegate_tool import _build_child_progress_callback
+from hermes.delegate_display import _build_child_progress_callback
 from hermes.spinner import KawaiiSpinner
 from stress.finding import Violation
 from stress.oracles import process as oracle
@@ -97,7 +97,7 @@ def progress(state: State, actor: str, operation: Operation) -> None:
     try:
         for token in operation.arguments["tokens"]:
             callback("terminal", token, {})
-        callback._flush()
+        callback._flush()  # type: ignore[attr-defined]
     finally:
         turning.stop()
 

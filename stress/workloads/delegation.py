@@ -49,7 +49,6 @@ def parent_agent(stage: Stage, **options: Any) -> AIAgent:
         platform="cli",
         session_db=stage.store,
         enabled_toolsets=[*TOOLSETS, "delegation"],
-        tool_delay=0,
         **options,
     )
 

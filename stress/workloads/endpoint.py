@@ -1,32 +1,39 @@
-"""Start and end the model server's process."""
+"""Start, check and end the model server's process."""
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import selectors
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from stress.errors import HarnessFault
+from stress.errors import HarnessFault, InvalidArgument
 
 START_TIMEOUT_S = 30.0
+END_TIMEOUT_S = 5.0
+CHECK_TIMEOUT_S = 5.0
 API_KEY = "scripted-key"
+_TAIL_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the model server listens, and the certificate to trust."""
+    """Where the model server listens, the certificate to trust, and its process."""
 
     base_url: str
     ca_file: str
     pid: int
 
-    def environment(self) -> Mapping[str, str]:
+    def environment(self) -> dict[str, str]:
         """What a process needs for the SDK's own defaults to reach this endpoint."""
         return {
             "OPENAI_BASE_URL": self.base_url,
@@ -38,10 +45,14 @@ class Endpoint:
 
 
 @contextmanager
-def serve_endpoint(directory: Path) -> Iterator[Endpoint]:
-    """Run the model server for the length of the block. Raises HarnessFault if it cannot start."""
+def serve_endpoint(directory: Path, *, timeout_s: float = START_TIMEOUT_S) -> Iterator[Endpoint]:
+    """Run the model server, which keeps its files in `directory`, for the length of the block.
+
+    Raises HarnessFault when it does not listen within `timeout_s`, and at the end of the block when
+    it died meanwhile.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    complaints = directory / "server.txt"
+    complaints = directory / "model_server_stderr.txt"
     with complaints.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "stress.workloads.model_server", "--directory", str(directory)],
@@ -52,28 +63,68 @@ def serve_endpoint(directory: Path) -> Iterator[Endpoint]:
             start_new_session=True,
         )
     try:
-        yield Endpoint(**_ready(process, complaints))
+        yield _await_ready(process, complaints, timeout_s)
+        if process.poll() is not None:
+            raise HarnessFault(_death("the model server died during the run", process, complaints))
     finally:
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-        try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
 
 
-def _ready(process: subprocess.Popen[bytes], complaints: Path) -> dict[str, object]:
-    deadline = time.monotonic() + START_TIMEOUT_S
+def _await_ready(process: subprocess.Popen[bytes], complaints: Path, timeout_s: float) -> Endpoint:
+    deadline = time.monotonic() + timeout_s
+    assert process.stdout is not None
     line = b""
-    if process.stdout is not None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(process.stdout, selectors.EVENT_READ)
-            if selector.select(deadline - time.monotonic()):
-                line = process.stdout.readline()
-    if not line:
-        said = complaints.read_text(errors="replace").strip()[-500:]
-        raise HarnessFault(f"the model server did not start: {said or 'it said nothing'}")
-    found: dict[str, object] = json.loads(line)
-    return found
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while not line.endswith(b"\n") and selector.select(max(0.0, deadline - time.monotonic())):
+            piece = process.stdout.read1()  # type: ignore[attr-defined]
+            if not piece:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(END_TIMEOUT_S)
+                raise HarnessFault(_death("the model server did not start", process, complaints))
+            line += piece
+    if not line.endswith(b"\n"):
+        raise HarnessFault(
+            _death(f"the model server did not listen within {timeout_s:g} s", process, complaints)
+        )
+    ready = json.loads(line)
+    return Endpoint(str(ready["base_url"]), str(ready["ca_file"]), int(ready["pid"]))
+
+
+def _death(what: str, process: subprocess.Popen[bytes], complaints: Path) -> str:
+    status = process.poll()
+    state = "still running" if status is None else f"exit code {status}"
+    tail = complaints.read_text(encoding="utf-8", errors="replace").strip()[-_TAIL_CHARACTERS:]
+    return f"{what} ({state}): {tail or 'it said nothing'}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
+    try:
+        process.wait(END_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def check_endpoint(endpoint: Endpoint, *, timeout_s: float = CHECK_TIMEOUT_S) -> None:
+    """Raise InvalidArgument unless a model server answers at `endpoint` within `timeout_s`."""
+    url = urlsplit(endpoint.base_url)
+    try:
+        context = ssl.create_default_context(cafile=endpoint.ca_file)
+        with contextlib.closing(
+            http.client.HTTPSConnection(url.netloc, timeout=timeout_s, context=context)
+        ) as connection:
+            connection.request("GET", "/health")
+            status = connection.getresponse().status
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise InvalidArgument(
+            f"no model server answers at {endpoint.base_url!r} ({error}); start one with "
+            "`python -m stress.workloads.model_server --directory DIR`"
+        ) from error
+    if status != 200:
+        raise InvalidArgument(
+            f"what answers at {endpoint.base_url!r} is no model server: status {status} for /health"
+        )

@@ -67,7 +67,9 @@ class Workload:
 
     name: str
     summary: str
-    draw_actors: Callable[[random.Random, int], Sequence[tuple[str, Sequence[tuple[str, Any]]]]]
+    draw_actors: Callable[
+        [random.Random, int], Iterable[tuple[str, list[tuple[str, dict[str, Any]]]]]
+    ]
 
     def draw(self, seed: int, size: int) -> Plan:
         """The plan of this seed. `size` 1 is a smoke; cost grows about linearly with it."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hermes.agent import AIAgent
@@ -19,17 +20,19 @@ from stress.workloads.family import ACTOR_PREFIX, Family, Stage
 from stress.workloads.script import Reply, Script, ToolCall
 
 #: How long an interrupter waits for a turn to begin before it gives up, in seconds.
-PATIENCE_S = 2.0
+PATIENCE_S = 5.0
 Drawn = tuple[str, dict[str, Any]]
 
 
 @dataclass
 class State:
-    """The parents by actor, and for each an event that is set while its turn is under way."""
+    """The parents by actor, which of them are inside a turn, and how many turns are to come."""
 
     stage: Stage
     parents: dict[str, AIAgent]
-    under_way: dict[str, threading.Event]
+    turns_left: dict[str, int]
+    under_way: set[str] = field(default_factory=set)
+    changed: threading.Condition = field(default_factory=threading.Condition)
 
 
 def draw_turn(source: random.Random, parent: str, number: int) -> Drawn:
@@ -69,7 +72,10 @@ def open_state(stage: Stage) -> State:
         }
     )
     parents = {name: parent_agent(stage) for name in names}
-    return State(stage, parents, {name: threading.Event() for name in names})
+    turns = Counter(
+        str(op.arguments["parent"]) for op in stage.plan.operations if op.name == "interrupts.turn"
+    )
+    return State(stage, parents, dict(turns))
 
 
 def turn(state: State, actor: str, operation: Operation) -> dict[str, Any]:
@@ -78,19 +84,28 @@ def turn(state: State, actor: str, operation: Operation) -> dict[str, Any]:
     goals = [{"goal": goal_of(task), "toolsets": TOOLSETS} for task in operation.arguments["tasks"]]
     call = ToolCall("delegate_task", {"tasks": goals})
     script = Script((Reply("delegating", (call,)), Reply("all done")))
-    state.under_way[actor].set()
+    with state.changed:
+        state.turns_left[actor] -= 1
+        state.under_way.add(actor)
+        state.changed.notify_all()
     try:
         result = parent.run_conversation(script.embed("delegate this"))
     finally:
-        state.under_way[actor].clear()
+        with state.changed:
+            state.under_way.discard(actor)
+            state.changed.notify_all()
     return {"interrupted": bool(result["interrupted"]), "left": len(parent._active_children)}
 
 
 def send(state: State, actor: str, operation: Operation) -> dict[str, Any] | None:
     """Interrupt a parent while its turn is under way; None where no turn began in time."""
     name = str(operation.arguments["parent"])
-    if not state.under_way[name].wait(PATIENCE_S):
-        return None
+    with state.changed:
+        state.changed.wait_for(
+            lambda: name in state.under_way or not state.turns_left[name], PATIENCE_S
+        )
+        if name not in state.under_way:
+            return None
     time.sleep(float(operation.arguments["after_s"]))
     parent = state.parents[name]
     received = state.stage.observations.interrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import threading
@@ -60,6 +61,8 @@ def perform(
     violations: list[Violation] = []
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, {"HERMES_HOME": str(directory)}))
+        # The files that agents write are theirs, and go with the trial.
+        stack.enter_context(contextlib.chdir(directory))
         if judged:
             stack.enter_context(observe(observations, recorder))
         store = SessionDB(directory / "state.db")

@@ -41,7 +41,7 @@ def draw_writer(source: random.Random, actor: str, size: int, connection: int) -
         drawn.append((f"sessions.{verb}", {"connection": connection, **arguments}))
 
     def create() -> None:
-        own.append(f"{actor}-{len(own)}")
+        own.append(f"{actor}-{len(drawn)}")
         add("create", session=own[-1])
 
     def append() -> None:
