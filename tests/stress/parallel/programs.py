@@ -310,6 +310,12 @@ def misbehave(trial: Trial, recorder: Recorder) -> Report:
     return {"index": trial.index}
 
 
+def fill_disk(trial: Trial, recorder: Recorder) -> Report:
+    """As if it were full: nothing more can be written, not even the report."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    return {"lost": "this"}
+
+
 def fail_at_start() -> None:
     print("no luck today", file=sys.stderr, flush=True)
     os._exit(9)

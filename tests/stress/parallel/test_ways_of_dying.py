@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stress.finding import ThreadStack
+from stress.parallel import host
 from stress.trial import Condition, TrialRecord
 from tests.stress.parallel.runs import exists, innermost, phases, run_many, run_one
 
@@ -227,3 +228,22 @@ def test_megabytes_of_output(tmp_path: Path) -> None:
     assert record.stderr_tail.endswith("error 039999\n")
     # The whole of it is among the artifacts.
     assert (Path(record.artifacts) / "stdout.txt").stat().st_size == 40_000 * 113
+
+
+def test_a_report_that_cannot_be_written(tmp_path: Path) -> None:
+    record = run_one(tmp_path, "fill_disk")
+    assert (record.condition, record.exit_code, record.report) == (Condition.EXITED, 1, {})
+
+
+def test_output_without_end_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "OUTPUT_BYTES_MAX", 10)
+    path = tmp_path / "stdout.txt"
+    with path.open("ab", buffering=0) as file:
+        file.write(b"x" * 10)
+        host._trim(path)
+        assert path.stat().st_size == 10
+        file.write(b"x")
+        host._trim(path)
+        file.write(b"later")
+    assert path.read_bytes() == b"later"
+    host._trim(tmp_path / "missing")
