@@ -16,6 +16,7 @@ from unittest import mock
 
 from hermes import auxiliary_client, delegate_tool
 from hermes.agent import AIAgent
+from hermes.interrupt import bind_interrupt, set_interrupt
 from hermes.state import SessionDB
 from stress.mutants.mutant import Mutant
 
@@ -124,20 +125,12 @@ def session_db_unlocked() -> Iterator[None]:
 @contextmanager
 def children_unlocked() -> Iterator[None]:
     """Race 4: `interrupt` walks the live list of children while workers remove theirs."""
-    from_copy = AIAgent.interrupt
-
-    class LiveList(list[Any]):
-        """Its copy is itself, so that the walk over a copy is one over the live list."""
-
-        def __copy__(self) -> LiveList:
-            return self
 
     def live(self: Any, message: str | None = None) -> None:
-        children, self._active_children = self._active_children, []
-        try:
-            from_copy(self, message)
-        finally:
-            self._active_children = children
+        self._interrupt_message = message
+        self._interrupt_requested = True
+        with bind_interrupt(self._tool_interrupt):
+            set_interrupt(True)
         for child in self._active_children:
             with contextlib.suppress(Exception):
                 child.interrupt(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import math
 import random
 import sys
@@ -16,8 +17,10 @@ from stress.trial import Recorder
 SWITCH_INTERVAL_S_MIN = 1e-6
 SWITCH_INTERVAL_S_MAX = 5e-3
 SLEEP_S_MIN = 1e-5
-SLEEP_S_MAX = 1e-3
+SLEEP_S_MAX = 2e-2
 
+# Beyond the steps of any plan.
+_FIRST_INSIDE = 1 << 32
 _UINT64 = 0xFFFF_FFFF_FFFF_FFFF
 
 
@@ -57,7 +60,8 @@ class Noise:
     def wrap(self, recorder: Recorder) -> Recorder:
         """A recorder that yields or sleeps at the boundaries of some operations.
 
-        Which ones follows from the seed and the step alone, not from what ran before.
+        For an operation of the plan, which ones follows from the seed and its step alone. An
+        operation inside one has no step; there it follows from how many came before it.
         """
         return _Disturbing(self, recorder) if self.yield_share or self.sleep_share else recorder
 
@@ -79,14 +83,16 @@ class Noise:
 
 
 class _Disturbing:
-    __slots__ = ("_noise", "_recorder")
+    __slots__ = ("_inside", "_noise", "_recorder")
 
     def __init__(self, noise: Noise, recorder: Recorder) -> None:
         self._noise = noise
         self._recorder = recorder
+        self._inside = itertools.count(_FIRST_INSIDE)
 
     def operation(self, step: int, name: str) -> AbstractContextManager[object]:
-        return _Disturbed(self._noise, step, self._recorder.operation(step, name))
+        place = step if step >= 0 else next(self._inside)
+        return _Disturbed(self._noise, place, self._recorder.operation(step, name))
 
     def note(self, name: str) -> None:
         self._recorder.note(name)

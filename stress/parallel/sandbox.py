@@ -79,7 +79,7 @@ def _set_up(files: TrialFiles, trial: Trial, settings: HostSettings) -> Recorder
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, descriptor)
         os.close(opened)
-    dump = files.dump.open("wb", buffering=0)
+    dump = os.open(files.dump, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     faulthandler.enable(dump, all_threads=True)
     faulthandler.register(signal.SIGUSR1, dump, all_threads=True)
     files.work.mkdir()

@@ -38,9 +38,10 @@ class State:
 def draw_turn(source: random.Random, parent: str, number: int) -> Drawn:
     """A turn whose children end early or go on for many requests unless they are stopped."""
     tasks = []
+    lengths = source.choice([(0, 1), (0, 1), (1, 12), (12, 12)])
     for index in range(3):
         label = f"{parent}-{number}-{index}"
-        turns = source.choice([0, 1, 12])
+        turns = source.choice(lengths)
         step = ToolCall("list_files", {"path": "."})
         replies = [Reply(f"{label} turn {turn}", (step,)) for turn in range(turns)]
         script = Script((*replies, Reply(f"{label} summary")))
