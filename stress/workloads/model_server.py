@@ -114,10 +114,13 @@ def respond(connection: Connection, request: Request) -> None:
     """Answer one request. Raises OSError when the client is gone."""
     path = request.path.partition("?")[0]
     post = request.method == "POST"
-    if not post and path == "/health":
+    get = request.method == "GET"
+    if get and path == "/health":
         answer(connection, 200, {"status": "ok"})
-    elif not path.startswith("/v1/") or not path.endswith(
-        "/chat/completions" if post else "/models"
+    elif (
+        not (post or get)
+        or not path.startswith("/v1/")
+        or not path.endswith("/chat/completions" if post else "/models")
     ):
         refuse(connection, f"there is nothing at {request.method} {path}", 404)
     elif not request.headers.get("authorization"):

@@ -22,6 +22,7 @@ from typing import Any
 BODY_BYTES_MAX = 8 * 2**20
 LINE_BYTES_MAX = 2**16
 HEADERS_MAX = 100
+LENGTH_DIGITS_MAX = 18
 HANDSHAKE_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
 _DRAIN_BYTES_MAX = 8 * BODY_BYTES_MAX
@@ -48,6 +49,7 @@ class Connection:
     socket: ssl.SSLSocket
     reader: io.BufferedReader
     open: bool = True
+    was_reset: bool = False
 
     def read(self) -> Request | None:
         """The next request, None when the client is done. Raises Refused, OSError."""
@@ -81,7 +83,8 @@ class Connection:
         if "transfer-encoding" in headers:
             raise Refused("the body has no Content-Length")
         said = headers.get("content-length", "0")
-        if not (said.isascii() and said.isdigit()):
+        # Python refuses to convert thousands of digits; no body needs more than these.
+        if not (said.isascii() and said.isdigit() and len(said) <= LENGTH_DIGITS_MAX):
             raise Refused(f"the Content-Length {said[:80]!r} is no number")
         length = int(said)
         if length > BODY_BYTES_MAX:
@@ -116,10 +119,12 @@ class Connection:
         """End the connection with a reset instead of a goodbye."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
-        self.open = False
+        self.open, self.was_reset = False, True
 
     def goodbye(self) -> None:
         """Say that this is the end, without waiting for the client to say so too."""
+        if self.was_reset:
+            return
         with contextlib.suppress(OSError, ValueError):
             self.socket.settimeout(0)
             self.socket.unwrap()

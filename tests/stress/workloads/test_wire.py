@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -244,7 +244,8 @@ def test_an_answer_breaks_in_the_middle_of_its_body(
     with closing(server.connect()) as client:
         client.sendall(post(question(fault, text="a word or two", stream=stream)))
         got, error = drain(client)
-    assert error is ending
+    # Where a kernel hands over what came before the reset, the reset itself may look like an end.
+    assert error in (ending, None)
     # The question differs, so the names do: only the lengths can be told.
     assert got.startswith(b"HTTP/1.1 200 OK\r\n")
     assert whole.index(b"\r\n\r\n") + 20 < len(got) < len(whole)
@@ -258,7 +259,8 @@ def vanish(client: socket.socket, how: str) -> None:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     elif how == "goodbye" and isinstance(client, ssl.SSLSocket):
         client.settimeout(0)
-        with pytest.raises(ssl.SSLWantReadError):
+        # Whether the server's own goodbye, or data, is there already is a matter of time.
+        with suppress(ssl.SSLError, OSError):
             client.unwrap()
     client.close()
 
