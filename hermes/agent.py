@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
 import openai
@@ -34,6 +31,7 @@ from hermes.model_call import Answer, Connections, interruptible_call, is_worth_
 from hermes.safe_stdio import _install_safe_stdio, _SafeWriter
 from hermes.spinner import KawaiiSpinner
 from hermes.tools import cut_result, get_tool_definitions, registry
+from hermes.transcript import Transcript, new_session_id
 
 __all__ = ["AIAgent", "IterationBudget", "_SafeWriter", "_install_safe_stdio"]
 
@@ -84,22 +82,12 @@ class AIAgent:
         iteration_budget: IterationBudget | None = None,
         request_timeout_s: float | None = None,
     ) -> None:
-        """Build the agent and its client; reads the environment and the settings.
-
-        Raises ValueError where no endpoint is configured.
-        """
+        """Build the agent and its client. Raises ValueError where no endpoint is configured."""
         _install_safe_stdio()
         self._owns_budget = iteration_budget is None
         self.iteration_budget = iteration_budget or IterationBudget(max_iterations)
         self.max_iterations = max_iterations
-        self._interrupt_requested = False
-        self._interrupt_message: str | None = None
-        self._tool_interrupt = threading.Event()
-        self._client_lock = threading.RLock()
-        self._delegate_depth = 0
-        self._delegate_spinner: KawaiiSpinner | None = None
-        self._active_children: list[Any] = []
-        self._active_children_lock = threading.Lock()
+        self._begin_state()
         credentials = resolve_credentials(provider, base_url, api_key)
         self.provider = credentials.provider
         self.base_url, self.api_key = credentials.base_url, credentials.api_key
@@ -118,21 +106,38 @@ class AIAgent:
         self.quiet_mode = quiet_mode
         self.ephemeral_system_prompt = ephemeral_system_prompt
         self.log_prefix = log_prefix
-        self.session_id = session_id or time.strftime("%Y%m%d_%H%M%S_") + secrets.token_hex(3)
+        self.session_id = session_id or new_session_id()
         self.tool_progress_callback = tool_progress_callback
         self.step_callback = step_callback
         self.stream_delta_callback = stream_delta_callback
         self.max_tokens = max_tokens
         self.prefill_messages = list(prefill_messages or ())
         self.platform = platform
-        self.session_prompt_tokens = self.session_completion_tokens = 0
-        self.session_total_tokens = self.session_api_calls = 0
         self.parent_session_id = parent_session_id
         self._session_db = session_db
-        self._session_stored = False
-        self._system_prompt: str | None = None
-        self._last_flushed_db_idx = 0
-        self._store_session()
+        self._transcript = Transcript(
+            session_db,
+            self.session_id,
+            source=platform or "cli",
+            model=self.model,
+            model_config={"max_iterations": max_iterations, "max_tokens": max_tokens},
+            parent_session_id=parent_session_id,
+        )
+        self._transcript.begin()
+        self._system_prompt = ""
+
+    def _begin_state(self) -> None:
+        """What turns change: counters, and what other threads touch with its locks."""
+        self._interrupt_requested = False
+        self._interrupt_message: str | None = None
+        self._tool_interrupt = threading.Event()
+        self._client_lock = threading.RLock()
+        self._delegate_depth = 0
+        self._delegate_spinner: KawaiiSpinner | None = None
+        self._active_children: list[Any] = []
+        self._active_children_lock = threading.Lock()
+        self.session_prompt_tokens = self.session_completion_tokens = 0
+        self.session_total_tokens = self.session_api_calls = 0
 
     # -- interrupts -----------------------------------------------------------------------------
 
@@ -225,8 +230,12 @@ class AIAgent:
         history = list(conversation_history or ())
         turn = Turn([*history, {"role": "user", "content": user_message}])
         turn.streamed = self.stream_delta_callback is not None
-        self._last_flushed_db_idx = len(history)
-        self._system_prompt = self._find_system_prompt(system_message, bool(history))
+        self._transcript.flushed = len(history)
+        self._system_prompt = (
+            system_message
+            or self._system_prompt
+            or self._transcript.system_prompt(SYSTEM_PROMPT, resumed=bool(history))
+        )
         message = None
         with bind_interrupt(self._tool_interrupt):
             try:
@@ -243,6 +252,9 @@ class AIAgent:
                 message = self._interrupt_message
             self.clear_interrupt()
         return turn.result(message)
+
+    def _flush_messages_to_session_db(self, messages: Sequence[Message]) -> None:
+        self._transcript.flush(messages)
 
     def _loop(self, turn: Turn) -> None:
         while turn.final_response is None and turn.error is None:
@@ -292,13 +304,7 @@ class AIAgent:
         self.session_prompt_tokens += answer.prompt_tokens
         self.session_completion_tokens += answer.completion_tokens
         self.session_total_tokens += answer.prompt_tokens + answer.completion_tokens
-        if self._session_db is not None and self._store_session():
-            try:
-                self._session_db.update_token_counts(
-                    self.session_id, answer.prompt_tokens, answer.completion_tokens, self.model
-                )
-            except Exception:
-                log.debug("%stokens not counted", self.log_prefix, exc_info=True)
+        self._transcript.count_tokens(answer.prompt_tokens, answer.completion_tokens)
 
     def _take_text(self, turn: Turn, answer: Answer) -> None:
         text = strip_think_blocks(answer.text)
@@ -447,58 +453,3 @@ class AIAgent:
             self.tool_progress_callback(name, preview, arguments)
         except Exception:
             log.debug("%sprogress was not shown", self.log_prefix, exc_info=True)
-
-    # -- the store ------------------------------------------------------------------------------
-
-    def _store_session(self) -> bool:
-        """Make the session's row unless it is there; False where that fails, to be tried again."""
-        if self._session_db is None or self._session_stored:
-            return self._session_stored
-        settings = {"max_iterations": self.max_iterations, "max_tokens": self.max_tokens}
-        try:
-            if self._session_db.get_session(self.session_id) is None:
-                self._session_db.create_session(
-                    self.session_id,
-                    source=self.platform or "cli",
-                    model=self.model,
-                    model_config=settings,
-                    parent_session_id=self.parent_session_id,
-                )
-            self._session_stored = True
-        except Exception:
-            log.debug("%sthe session was not stored yet", self.log_prefix, exc_info=True)
-        return self._session_stored
-
-    def _find_system_prompt(self, given: str | None, resumed: bool) -> str:
-        if given:
-            return given
-        if self._system_prompt:
-            return self._system_prompt
-        stored = None
-        if self._session_db is not None and self._store_session():
-            with suppress(Exception):
-                session = self._session_db.get_session(self.session_id)
-                stored = session and session["system_prompt"]
-                if not (resumed and stored):
-                    self._session_db.update_system_prompt(self.session_id, SYSTEM_PROMPT)
-        return stored if resumed and stored else SYSTEM_PROMPT
-
-    def _flush_messages_to_session_db(self, messages: Sequence[Message]) -> None:
-        """Store the messages that are not stored yet; the cursor moves with each of them."""
-        if self._session_db is None or not self._store_session():
-            return
-        try:
-            while self._last_flushed_db_idx < len(messages):
-                message = messages[self._last_flushed_db_idx]
-                self._session_db.append_message(
-                    self.session_id,
-                    message["role"],
-                    message.get("content"),
-                    tool_name=message.get("tool_name"),
-                    tool_calls=message.get("tool_calls"),
-                    tool_call_id=message.get("tool_call_id"),
-                    finish_reason=message.get("finish_reason"),
-                )
-                self._last_flushed_db_idx += 1
-        except Exception:
-            log.debug("%smessages were not stored yet", self.log_prefix, exc_info=True)

@@ -88,7 +88,10 @@ class RunStatistics:
 
 @dataclass(frozen=True)
 class Run:
-    """The outcome of a run. `unsaved` says, one sentence each, which findings are not on disk."""
+    """The outcome of a run; the findings most often seen come first.
+
+    `unsaved` says, one sentence each, which findings are not on disk.
+    """
 
     verdict: Verdict
     reason: str
@@ -271,6 +274,8 @@ def replay_finding(
             found = judge(record, _origin(options, record.trial))
             same = any(again.fingerprint == finding.fingerprint for again in found)
             reproduced += same
+            tally.occurrences += len(found)
+            tally.findings.update({f.fingerprint: f for f in found})
             other.update({f.fingerprint: f for f in found if f.fingerprint != finding.fingerprint})
     return Replay(attempts, reproduced, tuple(other.values()))
 
@@ -401,7 +406,7 @@ def _conclude(options: RunOptions, tally: _Tally, reason: str) -> Run:
     return Run(
         verdict=verdict,
         reason=reason,
-        findings=tuple(tally.findings.values()),
+        findings=tuple(sorted(tally.findings.values(), key=lambda f: (-f.count, f.id))),
         statistics=tally.statistics(),
         seed=options.seed,
         unsaved=tuple(tally.unsaved.values()),

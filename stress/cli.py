@@ -132,6 +132,9 @@ def _add_replay(commands: Any) -> None:
     parser = _command(commands, "replay", "run a finding again; exit 1 if it is seen", _replay)
     _add_finding(parser)
     parser.add_argument("--attempts", type=_checked(whole_number), default=10, metavar="N")
+    parser.add_argument(
+        "--jobs", type=_checked(whole_number), metavar="N", help="attempts at a time"
+    )
     parser.add_argument("--trial-timeout", type=_checked(seconds), metavar="SECONDS")
 
 
@@ -232,7 +235,7 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> RunOptions:
         seed=random.SystemRandom().randrange(2**32) if seed is None else seed,
         trials=trials,
         time_limit_s=time_limit_s,
-        jobs=arguments.jobs or settings.jobs or len(os.sched_getaffinity(0)),
+        jobs=_jobs(arguments, settings),
         size=arguments.size or settings.size or 1,
         trial_timeout_s=arguments.trial_timeout,
         memory_limit_mib=arguments.memory_limit,
@@ -240,6 +243,10 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> RunOptions:
         findings_directory=_store(arguments, settings).directory,
         stop_on_first=arguments.stop_on_first,
     )
+
+
+def _jobs(arguments: argparse.Namespace, settings: Settings) -> int:
+    return arguments.jobs or settings.jobs or len(os.sched_getaffinity(0))
 
 
 def _again(options: RunOptions) -> str:
@@ -279,7 +286,8 @@ def _summary(run: Run) -> dict[str, Any]:
 def _replay(arguments: argparse.Namespace) -> ExitCode:
     from stress import api
 
-    finding = _store(arguments, _settings()).load(arguments.finding)
+    settings = _settings()
+    finding = _store(arguments, settings).load(arguments.finding)
     news = _console(sys.stderr)
     _warn_of_another_python(finding)
     title = f"replay {finding.id} · seed {finding.seed}"
@@ -287,6 +295,7 @@ def _replay(arguments: argparse.Namespace) -> ExitCode:
         replay = api.replay_finding(
             finding,
             attempts=arguments.attempts,
+            jobs=_jobs(arguments, settings),
             trial_timeout_s=arguments.trial_timeout,
             on_progress=update,
         )

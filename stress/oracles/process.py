@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from stress.finding import FindingKind, Violation
+
+_TOKEN = re.compile(r"<[^<>\s]+>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,9 @@ def check_streams(restored: Mapping[str, bool]) -> Iterator[Violation]:
 
 
 def check_printed(tokens: Iterable[str], text: str) -> Iterator[Violation]:
-    """Every token that a bystander printed reached the standard output, once."""
-    seen = Counter({token: text.count(token) for token in tokens})
+    """Every token that a bystander printed, `<word>`, reached the standard output once."""
+    found = Counter(_TOKEN.findall(text))
+    seen = {token: found[token] for token in tokens}
     lost = sorted(token for token, count in seen.items() if count == 0)
     doubled = sorted(token for token, count in seen.items() if count > 1)
     for said, which in (("lost", lost), ("doubled", doubled)):

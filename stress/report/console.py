@@ -99,7 +99,7 @@ def summary_text(run: Run, again: str = "") -> Text:
     text.append(f": {conditions}\n" if conditions else "\n")
     text.append(f"{statistics.operations:,} operations, at most {statistics.threads_max} threads, ")
     text.append(f"{statistics.concurrent_trials:,} trials with threads at work at the same time\n")
-    for finding in sorted(run.findings, key=lambda finding: (-finding.count, finding.id)):
+    for finding in run.findings:
         text.append(f"  {finding.id}", _BAD)
         text.append(f" ×{finding.count}  {_one_line(finding.message)}\n")
     for sentence in run.unsaved:

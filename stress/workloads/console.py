@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import stat
@@ -23,6 +24,9 @@ from stress.workloads.family import Family, Stage
 
 Drawn = tuple[str, dict[str, Any]]
 
+#: How long one chatter lasts, in seconds: as long as children beside it start and end.
+CHATTER_S = (0.05, 0.2)
+
 
 @dataclass
 class State:
@@ -37,11 +41,17 @@ class State:
 def draw_bystander(source: random.Random, label: str, size: int) -> list[Drawn]:
     """Prints, spinners and progress lines, each with a token that must reach the output."""
     drawn: list[Drawn] = []
+    for number in range(size):
+        seconds = round(source.uniform(*CHATTER_S), 3)
+        drawn.append(
+            ("console.chatter", {"label": f"{label}.chatter-{number}", "seconds": seconds})
+        )
     for number in range(4 * size):
         tokens = [f"<{label}.{number}.{index}>" for index in range(source.randrange(5, 30))]
         verb = source.choice(["print", "print", "print", "spinner", "progress"])
         kept = tokens if verb == "print" else tokens[:5]
         drawn.append((f"console.{verb}", {"tokens": kept}))
+    source.shuffle(drawn)
     return drawn
 
 
@@ -71,6 +81,17 @@ def print_lines(state: State, actor: str, operation: Operation) -> None:
     for token in operation.arguments["tokens"]:
         print("line", token)
         state.stage.recorder.note("print")
+
+
+def chatter(state: State, actor: str, operation: Operation) -> int:
+    """Print without a pause for a while; how many lines that were."""
+    label = operation.arguments["label"]
+    end = time.monotonic() + float(operation.arguments["seconds"])
+    count = 0
+    while time.monotonic() < end:
+        print("line", f"<{label}.{count}>")
+        count += 1
+    return count
 
 
 def spinner(state: State, actor: str, operation: Operation) -> None:
@@ -117,13 +138,15 @@ def judge(state: State, calls: Sequence[Call]) -> Iterable[Violation]:
     yield from oracle.check_streams(same)
     state.originals["stdout"].flush()
     text = state.transcript.read_text(encoding="utf-8", errors="replace")
-    tokens = [
-        str(token)
-        for call in calls
-        if call.family == "console" and not call.error
-        for token in call.arguments["tokens"]
-    ]
-    yield from oracle.check_printed(tokens, text)
+    printed = [call for call in calls if call.family == "console" and not call.error]
+    yield from oracle.check_printed(itertools.chain.from_iterable(map(tokens_of, printed)), text)
+
+
+def tokens_of(call: Call) -> Iterable[str]:
+    """What a call printed, as its arguments and its result tell."""
+    if call.name == "console.chatter":
+        return (f"<{call.arguments['label']}.{index}>" for index in range(call.result))
+    return call.arguments["tokens"]  # type: ignore[no-any-return]
 
 
 def close(state: State) -> None:
@@ -138,7 +161,12 @@ FAMILY = Family(
     name="console",
     open=open_state,
     close=close,
-    handlers={"print": print_lines, "spinner": spinner, "progress": progress},
+    handlers={
+        "chatter": chatter,
+        "print": print_lines,
+        "spinner": spinner,
+        "progress": progress,
+    },
     judge=judge,
 )
 

@@ -311,15 +311,16 @@ def test_a_replay(
     assert all(word in out for word in words), out
     finding, options = stub.asked[-1]
     assert (finding.seed, finding.message) == (samples.CRASH.seed, samples.CRASH.message)
-    assert options == {"attempts": 10, "trial_timeout_s": None}
+    jobs = len(os.sched_getaffinity(0))
+    assert options == {"attempts": 10, "jobs": jobs, "trial_timeout_s": None}
 
 
 def test_a_replay_of_a_path_with_options(stub: Stub, kept: Path) -> None:
     stub.answer = api.Replay(3, 3, ())
     for reference in (kept, kept / FINDING_FILE):
-        argv = ["replay", str(reference), "--attempts", "3", "--trial-timeout", "2"]
+        argv = ["replay", str(reference), "--attempts", "3", "--jobs", "4", "--trial-timeout", "2"]
         assert main(argv) == ExitCode.FINDINGS
-        assert stub.asked[-1][1] == {"attempts": 3, "trial_timeout_s": 2.0}
+        assert stub.asked[-1][1] == {"attempts": 3, "jobs": 4, "trial_timeout_s": 2.0}
 
 
 def test_a_replay_on_another_python_says_so(

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from stress.parallel import noise as noise_module
 from stress.parallel.flight_recorder import FlightRecorder, decode
-from stress.parallel.noise import SWITCH_INTERVAL_S_MAX, SWITCH_INTERVAL_S_MIN, Noise
+from stress.parallel.noise import (
+    HOT_NAMES_SHARE,
+    SWITCH_INTERVAL_S_MAX,
+    SWITCH_INTERVAL_S_MIN,
+    Noise,
+)
 
 QUIET = Noise(
     seed=1, switch_interval_s=1e-3, gc_threshold=0, yield_share=0, sleep_share=0, sleep_s=1e-5
@@ -78,6 +83,38 @@ def test_boundaries_are_disturbed_in_their_shares(monkeypatch: pytest.MonkeyPatc
     assert slept == first
 
 
+def test_a_tenth_of_the_names_is_hot() -> None:
+    hot = [
+        Noise(**{**fields(QUIET), "seed": seed, "hot_sleep_s": 0.01}).is_hot(f"name {number}")
+        for seed in range(100)
+        for number in range(100)
+    ]
+    # 10,000 draws: five standard deviations are 0.015 of the share.
+    assert sum(hot) / 10_000 == pytest.approx(HOT_NAMES_SHARE, abs=0.015)
+    assert not any(QUIET.is_hot(f"name {number}") for number in range(1000))
+
+
+def test_hot_operations_sleep_at_half_their_boundaries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = Noise(**{**fields(QUIET), "hot_sleep_s": 0.01})
+    hot = next(name for name in map(str, range(1000)) if noise.is_hot(name))
+    cold = next(name for name in map(str, range(1000)) if not noise.is_hot(name))
+    recorder = noise.wrap(FlightRecorder.create(tmp_path / "recorder.bin", 0))
+    slept: list[float] = []
+    monkeypatch.setattr(noise_module.time, "sleep", slept.append)
+    for step in range(1000):
+        with recorder.operation(step, hot):
+            pass
+    # 2,000 draws: five standard deviations are 112.
+    assert 888 <= slept.count(0.01) == len(slept) <= 1112
+    slept.clear()
+    for step in range(1000):
+        with recorder.operation(step, cold):
+            pass
+    assert slept == []
+
+
 def test_a_disturbed_recorder_records_the_same(tmp_path: Path) -> None:
     noise = Noise(**{**fields(QUIET), "yield_share": 0.5, "sleep_share": 0.5})
     recorder = noise.wrap(FlightRecorder.create(tmp_path / "recorder.bin", 0))
@@ -99,7 +136,7 @@ def test_a_disturbed_recorder_records_the_same(tmp_path: Path) -> None:
 def test_it_prints_what_it_does() -> None:
     assert str(QUIET) == (
         "switch interval 1000 µs, gc as usual, yields at 0% and sleeps of 10 µs at 0% of "
-        "operation boundaries"
+        "operation boundaries, hot operations sleep 0.0 ms"
     )
 
 

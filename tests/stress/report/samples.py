@@ -121,7 +121,7 @@ def statistics(**members: object) -> RunStatistics:
 VIOLATED = Run(
     verdict=Verdict.VIOLATED,
     reason="the time limit of 60 s was reached",
-    findings=(INVARIANT, CRASH),
+    findings=(CRASH, INVARIANT),
     statistics=statistics(),
     seed=42,
     unsaved=("finding invariant-bbbbbbbbbbbb could not be saved (No space left on device)",),
