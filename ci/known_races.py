@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import platform
+import signal
 import statistics
 import sys
 import tempfile
@@ -68,6 +69,32 @@ def row(mutant: str, workload: str, seeds: int, limit_s: float) -> tuple[str, bo
     return line, len(trials) == seeds
 
 
+def segmentation_faults(seeds: int, trials: int) -> tuple[str, bool]:
+    """How often race 1 is a captured SIGSEGV; a Python that has the fix of gh-130163 has none."""
+    counts = []
+    for seed in range(seeds):
+        with tempfile.TemporaryDirectory() as directory:
+            outcome = run(
+                RunOptions(
+                    workload="console",
+                    mutant="redirect_stdout",
+                    seed=seed,
+                    trials=trials,
+                    jobs=2,
+                    findings_directory=Path(directory),
+                )
+            )
+        faults = [f.count for f in outcome.findings if f.signal == signal.SIGSEGV]
+        counts.append(sum(faults))
+        print(f"redirect_stdout in console, seed {seed}: {counts[-1]} SIGSEGV in {trials} trials")
+    line = (
+        f"Race 1 as what it was: of {seeds} runs of {trials} trials of `console` with "
+        f"`redirect_stdout`, {sum(map(bool, counts))} captured a SIGSEGV; "
+        f"{sum(counts)} of {seeds * trials} trials ended in one."
+    )
+    return line, all(counts)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
@@ -79,6 +106,8 @@ def main() -> int:
             line, found = row(mutant, workload, options.seeds, options.time)
             rows.append(line)
             complete &= found
+    faults, found = segmentation_faults(options.seeds, trials=20)
+    complete &= found
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(
         "# The five known races, found by `hermes-stress run`\n\n"
@@ -86,7 +115,7 @@ def main() -> int:
         f"{options.time:g} s a run, CPython {platform.python_version()}, sandbox start-up "
         "included. Median, and the worst in brackets.\n\n"
         "| mutant | workload | found | trials to first finding | seconds | usual finding |\n"
-        "|---|---|---|---|---|---|\n" + "\n".join(rows) + "\n",
+        "|---|---|---|---|---|---|\n" + "\n".join(rows) + f"\n\n{faults}\n",
         encoding="utf-8",
     )
     print(PAGE.read_text(encoding="utf-8"))

@@ -21,6 +21,7 @@ from stress.workloads.script import Reply, Script, ToolCall
 
 #: How long an interrupter waits for a turn to begin before it gives up, in seconds.
 PATIENCE_S = 5.0
+POLL_S = 0.001
 Drawn = tuple[str, dict[str, Any]]
 
 
@@ -49,16 +50,21 @@ def draw_turn(source: random.Random, parent: str, number: int) -> Drawn:
     return "interrupts.turn", {"parent": parent, "tasks": tasks}
 
 
+def draw_send(source: random.Random, parent: str) -> Drawn:
+    """An interrupt that comes a while after the turn began or after its children are there."""
+    children = source.choice([0, 1, 3, 3])
+    latest_s = 0.05 if children else 0.15
+    after_s = round(source.uniform(0, latest_s), 4)
+    return "interrupts.send", {"parent": parent, "children": children, "after_s": after_s}
+
+
 def draw_storm(source: random.Random, prefix: str, size: int) -> list[tuple[str, list[Drawn]]]:
     """One parent and two interrupters that aim at its turns."""
     parent = f"{prefix}-parent"
     turns = [draw_turn(source, parent, number) for number in range(size)]
     actors = [(parent, turns)]
     for number in range(2):
-        sends = [
-            ("interrupts.send", {"parent": parent, "after_s": round(source.uniform(0, 0.15), 4)})
-            for _ in range(2 * size)
-        ]
+        sends = [draw_send(source, parent) for _ in range(2 * size)]
         actors.append((f"{prefix}-interrupter-{number}", sends))
     return actors
 
@@ -99,7 +105,7 @@ def turn(state: State, actor: str, operation: Operation) -> dict[str, Any]:
 
 
 def send(state: State, actor: str, operation: Operation) -> dict[str, Any] | None:
-    """Interrupt a parent while its turn is under way; None where no turn began in time."""
+    """Interrupt a parent while its turn is under way; None where it was over too soon."""
     name = str(operation.arguments["parent"])
     with state.changed:
         state.changed.wait_for(
@@ -107,8 +113,12 @@ def send(state: State, actor: str, operation: Operation) -> dict[str, Any] | Non
         )
         if name not in state.under_way:
             return None
-    time.sleep(float(operation.arguments["after_s"]))
     parent = state.parents[name]
+    while len(parent._active_children) < operation.arguments["children"]:
+        if name not in state.under_way:
+            return None
+        time.sleep(POLL_S)
+    time.sleep(float(operation.arguments["after_s"]))
     received = state.stage.observations.interrupted
     mark = len(received)
     before = [child.session_id for child in list(parent._active_children)]

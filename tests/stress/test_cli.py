@@ -180,7 +180,7 @@ def test_a_run_as_json(stub: Stub, capsys: pytest.CaptureFixture[str]) -> None:
     value = json.loads(capsys.readouterr().out)
     assert (value["verdict"], value["exit_code"], value["seed"]) == ("violated", 1, 42)
     assert value["statistics"]["trials"] == 1234
-    assert [finding["id"] for finding in value["findings"]] == ["invariant-bbbbbbbbbbbb", ID]
+    assert [finding["id"] for finding in value["findings"]] == [ID, "invariant-bbbbbbbbbbbb"]
     assert value["command"].startswith("hermes-stress run mixed --seed 1 ")
 
 
