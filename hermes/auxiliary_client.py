@@ -104,9 +104,10 @@ def _get_cached_client(
     with _client_cache_lock:
         winner = _usable(key, loop)
         if winner is None:
+            _forget_ended_loops()
             # Dropped, not closed: somebody may be using it. It is closed with its last user.
             while len(_client_cache) >= CACHE_SIZE_MAX:
-                _client_cache.pop(next(iter(_client_cache)))
+                _forget(next(iter(_client_cache)))
             _client_cache[key] = client, default
             _client_loops[key] = loop
             return client, model or default
@@ -133,10 +134,19 @@ def _usable(
     if cached is None:
         return None
     if cached[0].is_closed() or _client_loops.get(key) is not loop:
-        del _client_cache[key]
-        _client_loops.pop(key, None)
+        _forget(key)
         return None
     return cached
+
+
+def _forget(key: tuple[Any, ...]) -> None:
+    del _client_cache[key]
+    _client_loops.pop(key, None)
+
+
+def _forget_ended_loops() -> None:
+    for key in [key for key, loop in _client_loops.items() if loop and loop.is_closed()]:
+        _forget(key)
 
 
 def _close_loser(client: Any) -> None:
@@ -153,8 +163,19 @@ def _close_loser(client: Any) -> None:
 _closing: set[asyncio.Task[None]] = set()
 
 
+async def async_close_cached_clients() -> None:
+    """Close the clients of the running event loop; the last thing to do before it ends."""
+    loop = asyncio.get_running_loop()
+    with _client_cache_lock:
+        mine = {key: _client_cache[key][0] for key, of in _client_loops.items() if of is loop}
+        for key in mine:
+            _forget(key)
+    for client in mine.values():
+        await client.close()
+
+
 def close_cached_clients() -> None:
-    """Close every cached client and forget it; those of other event loops are only forgotten."""
+    """Close every cached client and forget it; those of event loops are only forgotten."""
     with _client_cache_lock:
         clients = [client for client, _ in _client_cache.values()]
         _client_cache.clear()

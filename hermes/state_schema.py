@@ -68,7 +68,7 @@ END;
 def split(script: str) -> list[str]:
     """The statements of a script; `executescript` would commit behind our back."""
     found, pending = [], ""
-    for part in script.split(";"):
+    for part in script.split(";")[:-1]:
         pending += part + ";"
         if sqlite3.complete_statement(pending):
             found.append(pending.strip())
@@ -92,7 +92,12 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE messages ADD COLUMN finish_reason TEXT")
     if version < 3 and "title" not in columns["sessions"]:
         connection.execute("ALTER TABLE sessions ADD COLUMN title TEXT")
+    was_searchable = connection.execute(
+        "SELECT 1 FROM sqlite_master WHERE name = 'messages_fts'"
+    ).fetchone()
     for statement in [*split(_SEARCH), *split(_TITLE_INDEX)]:
         connection.execute(statement)
+    if not was_searchable:
+        connection.execute("INSERT INTO messages_fts(messages_fts) VALUES ('rebuild')")
     if version < SCHEMA_VERSION:
         connection.execute("UPDATE schema_version SET version = ?", (SCHEMA_VERSION,))

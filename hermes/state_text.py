@@ -8,7 +8,7 @@ import unicodedata
 MAX_TITLE_LENGTH = 100
 
 _SPACE_LIKE = "\t\n\r\x0b\x0c"
-_NUMBERED = re.compile(r"^(.*?) #(\d+)$")
+_NUMBERED = re.compile(r"(.*?) #(\d+)\Z", re.DOTALL)
 
 
 def sanitize_title(title: str | None) -> str | None:
