@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from hermes.agent import AIAgent
-from hermes.config import ConfigError
+from hermes.config import ConfigError, hermes_home
 from hermes.state import SessionDB
 
 
@@ -22,24 +23,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--base-url", help="an OpenAI-compatible endpoint")
     options = parser.parse_args(argv)
     try:
-        store = SessionDB()
-        agent = AIAgent(
-            options.base_url,
-            model=options.model,
-            platform="cli",
-            session_db=store,
-            quiet_mode=bool(options.query) and not sys.stdout.isatty(),
-        )
+        with closing(SessionDB()) as store:
+            agent = AIAgent(
+                options.base_url,
+                model=options.model,
+                platform="cli",
+                session_db=store,
+                quiet_mode=bool(options.query) and not sys.stdout.isatty(),
+            )
+            with closing(agent):
+                if options.query:
+                    return 0 if _answer(agent, options.query, [])[0] else 1
+                return _converse(agent)
     except (ConfigError, ValueError, OSError) as error:
-        print(f"hermes: {error}", file=sys.stderr)
-        return 2
-    try:
-        if options.query:
-            return 0 if _answer(agent, options.query, [])[0] else 1
-        return _converse(agent)
-    finally:
-        agent.close()
-        store.close()
+        return _refuse(error)
+    except sqlite3.Error as error:
+        return _refuse(f"{hermes_home() / 'state.db'}: {error}")
+
+
+def _refuse(why: object) -> int:
+    print(f"hermes: {why}", file=sys.stderr)
+    return 2
 
 
 def _converse(agent: AIAgent) -> int:
