@@ -26,14 +26,14 @@ def tests(session: nox.Session) -> None:
     """All tests on the Python that runs nox; arguments go to pytest."""
     session.install("-e", ".[test]")
     workers = os.environ.get("STRESS_TEST_WORKERS", "2")
-    session.run("pytest", "-n", workers, *session.posargs)
+    session.run("pytest", "-n", workers, "--stress-capture", *session.posargs)
 
 
 @nox.session(python=PYTHONS)
 def matrix(session: nox.Session) -> None:
     """All tests on every supported Python that this machine has."""
     session.install("-e", ".[test]")
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("pytest", "-n", "2", "--stress-capture", *session.posargs)
 
 
 @nox.session

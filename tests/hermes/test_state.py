@@ -293,33 +293,20 @@ def test_search(store: SessionDB) -> None:
     assert len(store.search_messages('AND "zebra" OR')) == 2
 
 
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionDB]:
+    with closing(SessionDB(tmp_path_factory.mktemp("search") / "state.db")) as store:
+        store.create_session("s", "cli")
+        store.append_message("s", "user", "a b ab AND OR")
+        yield store
+
+
 @settings(deadline=None, max_examples=300)
-@given(st.text(alphabet=st.sampled_from("ab \"*^(){}+-:ANDORT'\x00;."), max_size=20))
-def test_no_query_raises(query: str) -> None:
-    store = _searched()
-    assert isinstance(store.search_messages(query), list)
+@given(query=st.text(alphabet=st.sampled_from("ab \"*^(){}+-:ANDORT'\x00;."), max_size=20))
+def test_no_query_raises(searched: SessionDB, query: str) -> None:
+    assert isinstance(searched.search_messages(query), list)
     clean = sanitize_fts5_query(query)
     assert sanitize_fts5_query(clean) == clean == SessionDB._sanitize_fts5_query(query)
-
-
-_SEARCHED: list[SessionDB] = []
-
-
-def _searched() -> SessionDB:
-    if not _SEARCHED:
-        raise AssertionError("the fixture opens it")
-    return _SEARCHED[0]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _searched_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    store = SessionDB(tmp_path_factory.mktemp("search") / "state.db")
-    store.create_session("s", "cli")
-    store.append_message("s", "user", "a b ab AND OR")
-    _SEARCHED.append(store)
-    yield
-    _SEARCHED.clear()
-    store.close()
 
 
 def test_export(store: SessionDB) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.metadata import entry_points
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -198,6 +199,11 @@ def test_the_dump_goes_to_our_file_and_faulthandler_is_put_back(runs: pytest.Pyt
     assert "Fatal Python error" not in result.stderr.str()
     runs.makepyfile(test_suite="def test_passes():\n    pass\n")
     assert run(runs, "--stress-capture").ret == 0
+
+
+def test_pytest_finds_the_plugin_by_itself() -> None:
+    (found,) = entry_points(group="pytest11", name="stress")
+    assert found.value == "stress.pytest_plugin"
 
 
 def test_without_the_option_nothing_of_ours_is_loaded(runs: pytest.Pytester) -> None:
