@@ -21,15 +21,14 @@ from stress.trial import NullRecorder, Trial
 from stress.workloads.catalogue import FAMILIES, WORKLOADS
 from stress.workloads.endpoint import serve_endpoint
 from stress.workloads.performance import perform
+from stress.workloads.warm_up import warm_up
 
 THROUGHPUT_BAR = 0.85
 
 
 def seconds_bare(seeds: list[int]) -> float:
     """Time of the plans of `seeds`, one after the other, with nothing of the harness around."""
-    from stress.program import prepare
-
-    prepare()
+    warm_up()
     began = time.perf_counter()
     for seed in seeds:
         with tempfile.TemporaryDirectory() as directory:
@@ -61,7 +60,7 @@ def throughput(rounds: int, trials: int) -> tuple[float, float, float]:
             environment = dict(endpoint.environment())
             with Supervisor(
                 "stress.program:run_plan",
-                settings={"prepare": "stress.program:prepare"},
+                settings={"prepare": "stress.workloads.warm_up:warm_up", "keep": "violations"},
                 jobs=1,
                 trial_timeout_s=60,
                 memory_limit_mib=None,
@@ -102,7 +101,7 @@ def sandbox_overhead(trials: int) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as scratch:
         with Supervisor(
             "bench:empty_trial",
-            settings={"prepare": "stress.program:prepare"},
+            settings={},
             jobs=1,
             trial_timeout_s=60,
             memory_limit_mib=None,
@@ -132,7 +131,6 @@ def recorder_cost(records: int) -> tuple[float, float]:
         for _ in range(records):
             recorder.note("somewhere")
         recorded = time.perf_counter() - began
-        recorder.close()
     nothing = NullRecorder()
     began = time.perf_counter()
     for _ in range(records):

@@ -319,13 +319,15 @@ def _supervisor(options: RunOptions, stack: ExitStack) -> Supervisor:
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hermes-stress-")))
     environment: Mapping[str, str] = {}
     program = "run_target"
+    settings = {"keep": "violations"}
     if ":" not in options.workload:
         program = "run_plan"
+        settings["prepare"] = "stress.workloads.warm_up:warm_up"
         environment = stack.enter_context(serve_endpoint(directory / "endpoint")).environment()
     return stack.enter_context(
         Supervisor(
             f"stress.program:{program}",
-            settings={"prepare": "stress.program:prepare", "keep": "violations"},
+            settings=settings,
             jobs=min(options.jobs, options.trials or options.jobs),
             trial_timeout_s=options.trial_timeout_s,
             memory_limit_mib=options.memory_limit_mib,

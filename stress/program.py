@@ -124,9 +124,3 @@ def trial_directory() -> Path:
 def as_json(violation: Violation) -> dict[str, Any]:
     """A violation as JSON values."""
     return {**dataclasses.asdict(violation), "kind": violation.kind.value}
-
-
-def prepare() -> None:
-    """Import, once per host, what every trial would import lazily on its first request."""
-    for name in ("openai.resources.chat.completions", "asyncio", "sqlite3", "concurrent.futures"):
-        importlib.import_module(name)

@@ -43,16 +43,16 @@ def check_streams(restored: Mapping[str, bool]) -> Iterator[Violation]:
 def check_printed(tokens: Iterable[str], text: str) -> Iterator[Violation]:
     """Every token that a bystander printed, `<word>`, reached the standard output once."""
     found = Counter(_TOKEN.findall(text))
-    seen = {token: found[token] for token in tokens}
-    lost = sorted(token for token, count in seen.items() if count == 0)
-    doubled = sorted(token for token, count in seen.items() if count > 1)
+    expected = set(tokens)
+    lost = sorted(expected - found.keys())
+    doubled = sorted(token for token, count in found.items() if count > 1 and token in expected)
     for said, which in (("lost", lost), ("doubled", doubled)):
         if which:
             yield Violation(
                 FindingKind.INVARIANT,
                 "printed_lines",
                 f"sys.stdout: {said}",
-                f"{len(which)} of {len(seen)} printed lines were {said}, {which[0]!r} first",
+                f"{len(which)} of {len(expected)} printed lines were {said}, {which[0]!r} first",
             )
 
 
