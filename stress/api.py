@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import tempfile
 import time
 from collections import Counter
@@ -23,7 +24,7 @@ from stress.plan import Plan
 from stress.program import load_target
 from stress.trial import Condition, Trial, TrialRecord
 from stress.workloads.catalogue import WORKLOADS
-from stress.workloads.endpoint import serve_endpoint
+from stress.workloads.endpoint import Endpoint, check_endpoint, serve_endpoint
 
 #: Confidence of every bound that we state.
 CONFIDENCE = 0.95
@@ -35,7 +36,8 @@ class RunOptions:
 
     `workload` is the name of a workload or `module:callable`. With neither `trials` nor
     `time_limit_s` a run lasts `DEFAULT_TIME_LIMIT_S`; with both, whichever comes first ends it.
-    `size` scales one trial, `jobs` is the number of sandbox processes at a time.
+    `size` scales one trial, `jobs` is the number of sandbox processes at a time. `endpoint` is the
+    URL of a model server that runs already; without it one is started for the run.
     """
 
     workload: str = "mixed"
@@ -50,6 +52,7 @@ class RunOptions:
     noise: bool = True
     findings_directory: Path = Path(".stress/findings")
     stop_on_first: bool = False
+    endpoint: str | None = None
 
 
 DEFAULT_TIME_LIMIT_S = 60.0
@@ -210,7 +213,7 @@ def run(options: RunOptions, *, on_progress: Callable[[RunProgress], None] | Non
     tally = _Tally()
     reason = ""
     with ExitStack() as stack:
-        supervisor = _supervisor(options, stack)
+        supervisor, endpoint = _open(options, stack)
         tally.began = time.monotonic()
 
         def tick() -> None:
@@ -219,6 +222,7 @@ def run(options: RunOptions, *, on_progress: Callable[[RunProgress], None] | Non
 
         try:
             for record in supervisor.run(_trials(options, tally), tick=tick):
+                endpoint.check_running()
                 tally.add(record)
                 _keep(record, options, store, tally)
                 if options.stop_on_first and tally.findings:
@@ -262,7 +266,7 @@ def replay_finding(
     reproduced = 0
     other: dict[str, Finding] = {}
     with ExitStack() as stack:
-        supervisor = _supervisor(options, stack)
+        supervisor, endpoint = _open(options, stack)
         trials = (Trial(index, finding.seed, payload) for index in range(attempts))
 
         def tick() -> None:
@@ -270,6 +274,7 @@ def replay_finding(
                 on_progress(tally.progress(options))
 
         for record in supervisor.run(trials, tick=tick):
+            endpoint.check_running()
             tally.add(record)
             found = judge(record, _origin(options, record.trial))
             same = any(again.fingerprint == finding.fingerprint for again in found)
@@ -315,27 +320,33 @@ def _check_positive(name: str, value: float) -> None:
         raise InvalidArgument(f"{name} is {value}; it must be above 0")
 
 
-def _supervisor(options: RunOptions, stack: ExitStack) -> Supervisor:
+def _open(options: RunOptions, stack: ExitStack) -> tuple[Supervisor, Endpoint]:
+    """Start the sandboxes and, where a workload needs it, the endpoint; closed with `stack`."""
     directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hermes-stress-")))
+    endpoint = Endpoint("")
     environment: Mapping[str, str] = {}
     program = "run_target"
     settings = {"keep": "violations"}
     if ":" not in options.workload:
+        if options.endpoint:
+            endpoint = Endpoint(options.endpoint, os.environ.get("SSL_CERT_FILE", ""))
+            check_endpoint(endpoint)
+        else:
+            endpoint = stack.enter_context(serve_endpoint(directory / "endpoint"))
+        environment = endpoint.environment()
         program = "run_plan"
         settings["prepare"] = "stress.workloads.warm_up:warm_up"
-        environment = stack.enter_context(serve_endpoint(directory / "endpoint")).environment()
-    return stack.enter_context(
-        Supervisor(
-            f"stress.program:{program}",
-            settings=settings,
-            jobs=min(options.jobs, options.trials or options.jobs),
-            trial_timeout_s=options.trial_timeout_s,
-            memory_limit_mib=options.memory_limit_mib,
-            noise=options.noise,
-            directory=directory / "sandbox",
-            environment=environment,
-        )
+    supervisor = Supervisor(
+        f"stress.program:{program}",
+        settings=settings,
+        jobs=min(options.jobs, options.trials or options.jobs),
+        trial_timeout_s=options.trial_timeout_s,
+        memory_limit_mib=options.memory_limit_mib,
+        noise=options.noise,
+        directory=directory / "sandbox",
+        environment=environment,
     )
+    return stack.enter_context(supervisor), endpoint
 
 
 def _payload(options: RunOptions) -> dict[str, Any]:

@@ -123,6 +123,7 @@ def _add_run(commands: Any) -> None:
     add("--memory-limit", type=_checked(whole_number), metavar="MIB", help="of one trial")
     add("--no-noise", action="store_true", help="leave the timing of threads alone")
     add("--stop-on-first", action="store_true", help="end with the first finding")
+    add("--endpoint", metavar="URL", help="a model server that runs already")
     add("--json", action="store_true", help="summary as JSON on standard output")
     add("--list", action="store_true", help="list workloads and mutants instead")
     _add_store(parser)
@@ -196,7 +197,7 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         return _workloads(arguments)
     from stress import api
 
-    options = _options(arguments, _settings())
+    options = api.checked(_options(arguments, _settings()))
     again = _again(options)
     news = _console(sys.stderr)
     _print(news, again)
@@ -242,6 +243,7 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> RunOptions:
         noise=not arguments.no_noise,
         findings_directory=_store(arguments, settings).directory,
         stop_on_first=arguments.stop_on_first,
+        endpoint=arguments.endpoint,
     )
 
 
@@ -262,6 +264,7 @@ def _again(options: RunOptions) -> str:
         if options.trial_timeout_s != 30
         else None,
         "--memory-limit": options.memory_limit_mib,
+        "--endpoint": options.endpoint,
     }
     for option, value in given.items():
         words += [option, str(value)] if value is not None else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import selectors
 import ssl
 import subprocess
@@ -27,21 +28,31 @@ _TAIL_CHARACTERS = 500
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where the model server listens, the certificate to trust, and its process."""
+    """Where a model server listens, the certificate to trust, and its process.
+
+    Without `ca_file` the system's certificates are trusted; without `pid` it is not our child.
+    """
 
     base_url: str
-    ca_file: str
-    pid: int
+    ca_file: str = ""
+    pid: int | None = None
 
     def environment(self) -> dict[str, str]:
         """What a process needs for the SDK's own defaults to reach this endpoint."""
+        trusted = {"SSL_CERT_FILE": self.ca_file} if self.ca_file else {}
         return {
             "OPENAI_BASE_URL": self.base_url,
             "OPENAI_API_KEY": API_KEY,
-            "SSL_CERT_FILE": self.ca_file,
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
+            **trusted,
         }
+
+    def check_running(self) -> None:
+        """Raise HarnessFault where our model server has died: what failed since is its fault."""
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        if self.pid is not None and os.waitid(os.P_PID, self.pid, look) is not None:
+            raise HarnessFault("the model server died during the run")
 
 
 @contextmanager
@@ -111,9 +122,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def check_endpoint(endpoint: Endpoint, *, timeout_s: float = CHECK_TIMEOUT_S) -> None:
     """Raise InvalidArgument unless a model server answers at `endpoint` within `timeout_s`."""
-    url = urlsplit(endpoint.base_url)
     try:
-        context = ssl.create_default_context(cafile=endpoint.ca_file)
+        url = urlsplit(endpoint.base_url)
+        if url.scheme != "https" or not url.netloc:
+            raise ValueError("it is no https URL")
+        context = ssl.create_default_context(cafile=endpoint.ca_file or None)
         with contextlib.closing(
             http.client.HTTPSConnection(url.netloc, timeout=timeout_s, context=context)
         ) as connection:
