@@ -76,4 +76,5 @@ def _cell(operation: RecordedOperation, width: int) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
+    # Names differ at their ends: `SessionDB.append`, `actor writer-1`.
+    return text if len(text) <= width else "…" + text[len(text) - max(width - 1, 0) :]

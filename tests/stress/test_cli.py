@@ -94,7 +94,8 @@ def test_the_seed_is_drawn_and_printed(stub: Stub, capsys: pytest.CaptureFixture
 def test_every_option_reaches_the_run(stub: Stub, capsys: pytest.CaptureFixture[str]) -> None:
     argv = (
         "console --seed 7 --mutant redirect_stdout --trials 9 --time 2.5 --jobs 3 --size 4 "
-        "--trial-timeout 1.5 --memory-limit 512 --no-noise --stop-on-first --findings kept"
+        "--trial-timeout 1.5 --memory-limit 512 --no-noise --stop-on-first --findings kept "
+        "--endpoint https://127.0.0.1:5/v1"
     )
     options = options_of(stub, *argv.split())
     assert options == api.RunOptions(
@@ -110,6 +111,7 @@ def test_every_option_reaches_the_run(stub: Stub, capsys: pytest.CaptureFixture[
         noise=False,
         findings_directory=Path("kept"),
         stop_on_first=True,
+        endpoint="https://127.0.0.1:5/v1",
     )
     command = capsys.readouterr().err.splitlines()[0]
     assert options_of(stub, *command.split()[2:]) == options
