@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hermes.agent import AIAgent, IterationBudget
+from hermes.agent import BROKEN_ANSWER_TRIES, AIAgent, IterationBudget
 from hermes.delegate_tool import delegate_task
 from stress.finding import Violation
 from stress.oracles import delegation as oracle
@@ -20,6 +20,8 @@ from stress.workloads.script import Fault, Reply, Script, ToolCall
 MODEL = "scripted"
 TOOLSETS = ["terminal", "file"]
 BUDGET_SHARE = 0.6
+FAULTY_SHARE = 0.05
+FAILING_SHARE = 0.04
 Drawn = tuple[str, dict[str, Any]]
 
 #: Faults that the SDK or the agent gets over by trying again.
@@ -53,8 +55,16 @@ def parent_agent(stage: Stage, **options: Any) -> AIAgent:
     )
 
 
+def draw_faults(source: random.Random) -> tuple[Fault, ...]:
+    """Most requests go well."""
+    return (source.choice(_PASSING),) if source.random() < FAULTY_SHARE else ()
+
+
 def draw_task(source: random.Random, label: str) -> dict[str, Any]:
-    """A task with its script, and the status and summary that the script implies."""
+    """A task with its script, and the status and summary that the script implies.
+
+    A few tasks fail for good: their batch must end, and be unregistered, like any other.
+    """
     replies = []
     for turn in range(source.choice([0, 0, 1, 1, 2])):
         path = f"{label}-{turn}.txt"
@@ -65,15 +75,17 @@ def draw_task(source: random.Random, label: str) -> dict[str, Any]:
                 ToolCall("terminal", {"command": f"echo {label}"}),
             ]
         )
-        faults = (source.choice(_PASSING),) if source.random() < 0.04 else ()
-        replies.append(Reply(f"{label} turn {turn}", (call,), faults))
-    summary = f"{label} summary"
-    faults = (source.choice(_PASSING),) if source.random() < 0.06 else ()
+        replies.append(Reply(f"{label} turn {turn}", (call,), draw_faults(source)))
+    summary, status = f"{label} summary", "completed"
+    faults = draw_faults(source)
+    if source.random() < FAILING_SHARE:
+        summary, status = "", "failed"
+        faults = (Fault("malformed"),) * BROKEN_ANSWER_TRIES
     replies.append(Reply(summary, faults=faults))
     return {
         "goal": label,
         "script": Script(tuple(replies)).to_json(),
-        "status": "completed",
+        "status": status,
         "summary": summary,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,7 @@ from stress.oracles.history import Call
 from stress.plan import Actor, Operation, Plan
 from stress.trial import Recorder
 from stress.workloads.family import ACTOR_PREFIX, Family, Observations, Stage
-from stress.workloads.probes import innermost, observe
+from stress.workloads.probes import innermost, observe, unwrapped
 
 #: Threads and descriptors may take this long to go away before they count as leaked, in seconds.
 LEAK_PATIENCE_S = 5.0
@@ -57,6 +58,7 @@ def perform(
     """
     used = [families[name] for name in dict.fromkeys(_family_names(plan))]
     before = take_resources()
+    streams = take_streams()
     observations = Observations()
     violations: list[Violation] = []
     with ExitStack() as stack:
@@ -77,6 +79,8 @@ def perform(
             violations += history.check_no_thread_exceptions(observations.uncaught)
             for family in used:
                 violations += family.judge(stage.states[family.name], calls)
+            now = take_streams()
+            violations += process.check_streams({name: now[name] is streams[name] for name in now})
     if judged:
         violations += process.check_leaks(before, settled_resources(before))
     return Performance(calls, _distinct(violations), threads_max)
@@ -152,6 +156,11 @@ def _call(stage: Stage, families: Mapping[str, Family], actor: str, operation: O
         began,
         ended,
     )
+
+
+def take_streams() -> dict[str, Any]:
+    """The standard streams, whatever wraps them."""
+    return {name: unwrapped(getattr(sys, name)) for name in ("stdout", "stderr")}
 
 
 def take_resources() -> process.Resources:

@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from hermes.agent import AIAgent
+from hermes.safe_stdio import _SafeWriter
 from hermes.state import SessionDB
 from stress.oracles.delegation import Built, ModelCall
 from stress.trial import Recorder
@@ -98,6 +99,13 @@ def _uncaught(observations: Observations) -> Callable[[Any], None]:
         sys.__excepthook__(arguments.exc_type, arguments.exc_value, arguments.exc_traceback)
 
     return hook
+
+
+def unwrapped(stream: Any) -> Any:
+    """The stream inside any number of Hermes' own writers."""
+    while isinstance(stream, _SafeWriter):
+        stream = stream._inner
+    return stream
 
 
 def innermost(traceback: Any) -> str:
