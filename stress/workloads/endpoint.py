@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib.util
 import json
 import os
 import selectors
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import stress
 from stress.errors import HarnessFault, InvalidArgument
 
 START_TIMEOUT_S = 30.0
@@ -59,14 +61,23 @@ class Endpoint:
 def serve_endpoint(directory: Path, *, timeout_s: float = START_TIMEOUT_S) -> Iterator[Endpoint]:
     """Run the model server, which keeps its files in `directory`, for the length of the block.
 
-    Raises HarnessFault when it does not listen within `timeout_s`, and at the end of the block when
-    it died meanwhile.
+    It runs on `STRESS_SERVER_PYTHON`, by default on this Python; InvalidArgument is raised where
+    that lacks what makes certificates. Raises HarnessFault when the server does not listen within
+    `timeout_s`, and at the end of the block when it died meanwhile.
     """
+    python = os.environ.get("STRESS_SERVER_PYTHON") or sys.executable
+    if python == sys.executable and importlib.util.find_spec("trustme") is None:
+        raise InvalidArgument(
+            "the scripted model server needs trustme, which this Python lacks: install "
+            "hermes-stress[endpoint], set STRESS_SERVER_PYTHON to a Python that has it, or name a "
+            "server that runs already with --endpoint"
+        )
     directory.mkdir(parents=True, exist_ok=True)
     complaints = directory / "model_server_stderr.txt"
     with complaints.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stress.workloads.model_server", "--directory", str(directory)],
+            [python, "-m", "stress.workloads.model_server", "--directory", str(directory)],
+            env={**os.environ, "PYTHONPATH": str(Path(stress.__file__).parent.parent)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

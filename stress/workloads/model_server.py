@@ -21,8 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import trustme
-
 from stress.workloads.script import Fault, Reply, Script
 from stress.workloads.wire import Connection, Request, Server, head
 
@@ -289,6 +287,9 @@ def listen(directory: Path, port: int) -> tuple[Server, Path]:
 
     Raises OSError when the directory cannot be written or the port cannot be had.
     """
+    # Here, so that what a request is answered can be asked on a Python that lacks it.
+    import trustme
+
     authority = trustme.CA()
     directory.mkdir(parents=True, exist_ok=True)
     ca_file = directory / "ca.pem"

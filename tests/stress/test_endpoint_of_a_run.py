@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 from pathlib import Path
@@ -75,3 +76,14 @@ def model_servers() -> list[int]:
             if b"model_server" in command and b"hermes-stress-" in command:
                 found.append(child)
     return found
+
+
+def test_a_python_that_cannot_make_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("STRESS_SERVER_PYTHON", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["run", "console", "--findings", str(tmp_path)]) == ExitCode.WRONG_USE
+    complaint = capsys.readouterr().err.splitlines()[-1]
+    assert "install hermes-stress[endpoint]" in complaint
+    assert "STRESS_SERVER_PYTHON" in complaint

@@ -236,14 +236,15 @@ def test_a_body_that_is_no_json(client: openai.OpenAI, kind: str) -> None:
         ask(client, says(Reply("never", faults=(Fault(kind),))))
 
 
-STREAM_ERRORS: dict[str, type[Exception]] = {
+# Of a stream that breaks off, older SDKs raise what their HTTP client raises.
+STREAM_ERRORS: dict[str, type[Exception] | tuple[type[Exception], ...]] = {
     "rate_limit": openai.RateLimitError,
     "server_error": openai.InternalServerError,
     "malformed": json.JSONDecodeError,
     "garbage_frame": json.JSONDecodeError,
-    "reset": openai.APIConnectionError,
-    "late_cut": openai.APIConnectionError,
-    "stall": openai.APITimeoutError,
+    "reset": (openai.APIConnectionError, httpx2.ReadError),
+    "late_cut": (openai.APIConnectionError, httpx2.RemoteProtocolError),
+    "stall": (openai.APITimeoutError, httpx2.ReadTimeout),
 }
 
 
@@ -275,8 +276,11 @@ def test_fifty_requests_at_once(clients: int) -> None:
 
     with ExitStack() as stack:
         own = [stack.enter_context(openai.OpenAI(timeout=60.0)) for _ in range(clients)]
-        with ThreadPoolExecutor(50) as pool:
-            answers = list(pool.map(one, range(50)))
+        # The SDK builds what it reads answers with at its first one; without a global lock, two
+        # first ones at once break it (pydantic's lazily built validators).
+        answers = [one(0), one(1)]
+        with ThreadPoolExecutor(48) as pool:
+            answers += pool.map(one, range(2, 50))
     assert answers == [f"answer {number}" for number in range(50)]
 
 
