@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.api import RunOptions, draw_plan, replay_finding, run
+from stress.api import RunOptions, draw_plan, replay_finding, run, trial_seed
 from stress.errors import InvalidArgument
 from stress.finding import FindingKind, Verdict
 from stress.finding_store import FindingStore
@@ -121,6 +122,48 @@ def test_a_callable_of_anybody_is_run_and_judged(
     assert finding.kind is FindingKind.EXCEPTION
     assert "ValueError: from a thread" in finding.message
     assert replay_finding(finding, attempts=2).reproduced == 2
+
+
+@pytest.mark.slow
+def test_of_a_thousand_trials_exactly_the_bad_ones_are_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = program(
+        tmp_path,
+        "import faulthandler, random, threading\n"
+        "def main():\n"
+        "    drawn = random.random()\n"
+        "    thread = threading.Thread(target=work, args=(drawn,))\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+        "def work(drawn):\n"
+        "    if drawn < 0.010:\n"
+        "        faulthandler._sigsegv()\n"
+        "    elif drawn < 0.015:\n"
+        "        threading.Event().wait()\n",
+    )
+    options = RunOptions(
+        workload=target,
+        seed=3,
+        trials=1000,
+        trial_timeout_s=2,
+        findings_directory=tmp_path / "findings",
+    )
+    drawn = [random.Random(trial_seed(3, index)).random() for index in range(1000)]
+    crashes = sum(value < 0.010 for value in drawn)
+    hangs = sum(0.010 <= value < 0.015 for value in drawn)
+    assert crashes
+    assert hangs
+    outcome = run(options)
+    assert outcome.statistics.trials == 1000
+    assert outcome.statistics.conditions == {
+        "crashed": crashes,
+        "hung": hangs,
+        "finished": 1000 - crashes - hangs,
+    }
+    found = {(finding.kind, finding.count) for finding in outcome.findings}
+    assert found == {(FindingKind.CRASH, crashes), (FindingKind.HANG, hangs)}
 
 
 def test_a_program_without_threads_is_no_pass(
