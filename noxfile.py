@@ -55,7 +55,7 @@ def python_with_a_server(session: nox.Session) -> str:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint and strict types."""
-    session.install("-e", ".[endpoint,lint]")
+    session.install("-e", ".[endpoint,test,lint]")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")
