@@ -37,7 +37,8 @@ class RunOptions:
     `workload` is the name of a workload or `module:callable`. With neither `trials` nor
     `time_limit_s` a run lasts `DEFAULT_TIME_LIMIT_S`; with both, whichever comes first ends it.
     `size` scales one trial, `jobs` is the number of sandbox processes at a time. `endpoint` is the
-    URL of a model server that runs already; without it one is started for the run.
+    URL of a model server that runs already; without it one is started for the run. A trial that
+    takes longer than `trial_timeout_s` (by default what `trial_timeout(size)` gives) is hung.
     """
 
     workload: str = "mixed"
@@ -47,7 +48,7 @@ class RunOptions:
     time_limit_s: float | None = None
     jobs: int = 2
     size: int = 1
-    trial_timeout_s: float = 30.0
+    trial_timeout_s: float | None = None
     memory_limit_mib: int | None = None
     noise: bool = True
     findings_directory: Path = Path(".stress/findings")
@@ -56,6 +57,8 @@ class RunOptions:
 
 
 DEFAULT_TIME_LIMIT_S = 60.0
+#: A trial of size 1 takes well below a second, and each step of size as long again.
+TRIAL_TIMEOUT_S, TRIAL_TIMEOUT_S_PER_SIZE = 30.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,11 @@ def residual_risk(clean_trials: int) -> float:
     return 1.0 - float((1.0 - CONFIDENCE) ** (1.0 / clean_trials))
 
 
+def trial_timeout(size: int) -> float:
+    """After how many seconds a trial of this size counts as hung, unless somebody says."""
+    return TRIAL_TIMEOUT_S + TRIAL_TIMEOUT_S_PER_SIZE * (size - 1)
+
+
 def trial_seed(run_seed: int, index: int) -> int:
     """The seed of a trial: a number of 48 bits that follows from the run's seed alone."""
     digest = hashlib.sha256(f"{run_seed}/{index}".encode()).digest()
@@ -256,7 +264,7 @@ def replay_finding(
             trials=attempts,
             jobs=jobs,
             size=int(settings.get("size", 1)),
-            trial_timeout_s=trial_timeout_s or float(settings.get("trial_timeout_s", 30.0)),
+            trial_timeout_s=trial_timeout_s or settings.get("trial_timeout_s"),
             memory_limit_mib=settings.get("memory_limit_mib"),
             noise=bool(settings.get("noise", True)),
         )
@@ -303,7 +311,9 @@ def checked(options: RunOptions) -> RunOptions:
         if value is not None:
             _check_positive(name, value)
     if options.trials is None and options.time_limit_s is None:
-        return replace(options, time_limit_s=DEFAULT_TIME_LIMIT_S)
+        options = replace(options, time_limit_s=DEFAULT_TIME_LIMIT_S)
+    if options.trial_timeout_s is None:
+        options = replace(options, trial_timeout_s=trial_timeout(options.size))
     return options
 
 
@@ -340,7 +350,7 @@ def _open(options: RunOptions, stack: ExitStack) -> tuple[Supervisor, Endpoint]:
         f"stress.program:{program}",
         settings=settings,
         jobs=min(options.jobs, options.trials or options.jobs),
-        trial_timeout_s=options.trial_timeout_s,
+        trial_timeout_s=options.trial_timeout_s or trial_timeout(options.size),
         memory_limit_mib=options.memory_limit_mib,
         noise=options.noise,
         directory=directory / "sandbox",

@@ -119,7 +119,7 @@ def _add_run(commands: Any) -> None:
     add("--jobs", type=_checked(whole_number), metavar="N", help="sandboxes at a time")
     add("--size", type=_checked(whole_number), metavar="N", help="scale of one trial (default 1)")
     add("--mutant", metavar="NAME", help="re-introduce a known race, in memory")
-    add("--trial-timeout", type=_checked(seconds), metavar="SECONDS", default=30.0)
+    add("--trial-timeout", type=_checked(seconds), metavar="SECONDS", help="then it is hung")
     add("--memory-limit", type=_checked(whole_number), metavar="MIB", help="of one trial")
     add("--no-noise", action="store_true", help="leave the timing of threads alone")
     add("--stop-on-first", action="store_true", help="end with the first finding")
@@ -197,7 +197,8 @@ def _run(arguments: argparse.Namespace) -> ExitCode:
         return _workloads(arguments)
     from stress import api
 
-    options = api.checked(_options(arguments, _settings()))
+    options = _options(arguments, _settings())
+    api.checked(options)
     again = _again(options)
     news = _console(sys.stderr)
     _print(news, again)
@@ -260,9 +261,7 @@ def _again(options: RunOptions) -> str:
         "--time": None if options.time_limit_s is None else f"{options.time_limit_s:g}",
         "--jobs": options.jobs,
         "--size": options.size,
-        "--trial-timeout": f"{options.trial_timeout_s:g}"
-        if options.trial_timeout_s != 30
-        else None,
+        "--trial-timeout": options.trial_timeout_s and f"{options.trial_timeout_s:g}",
         "--memory-limit": options.memory_limit_mib,
         "--endpoint": options.endpoint,
     }

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stress.api import RunOptions, draw_plan, replay_finding, run, trial_seed
+from stress.api import RunOptions, checked, draw_plan, replay_finding, run, trial_seed
 from stress.errors import InvalidArgument
 from stress.finding import FindingKind, Verdict
 from stress.finding_store import FindingStore
@@ -174,6 +174,12 @@ def test_a_program_without_threads_is_no_pass(
     outcome = run(RunOptions(workload=target, trials=3, findings_directory=tmp_path / "findings"))
     assert outcome.verdict is Verdict.UNKNOWN
     assert "nothing was explored" in outcome.reason
+
+
+def test_a_large_trial_may_take_longer(tmp_path: Path) -> None:
+    assert checked(RunOptions()).trial_timeout_s == 30
+    assert checked(RunOptions(size=100)).trial_timeout_s == 525
+    assert checked(RunOptions(size=100, trial_timeout_s=7.0)).trial_timeout_s == 7
 
 
 @pytest.mark.parametrize(
