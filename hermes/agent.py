@@ -75,6 +75,7 @@ class AIAgent:
         step_callback: Callable[[int], None] | None = None,
         stream_delta_callback: Callable[[str], None] | None = None,
         max_tokens: int | None = None,
+        reasoning_config: Mapping[str, Any] | None = None,
         prefill_messages: Sequence[Message] | None = None,
         platform: str | None = None,
         session_db: Any = None,
@@ -110,19 +111,12 @@ class AIAgent:
         self.tool_progress_callback = tool_progress_callback
         self.step_callback = step_callback
         self.stream_delta_callback = stream_delta_callback
-        self.max_tokens = max_tokens
+        self.max_tokens, self.reasoning_config = max_tokens, reasoning_config
         self.prefill_messages = list(prefill_messages or ())
         self.platform = platform
         self.parent_session_id = parent_session_id
         self._session_db = session_db
-        self._transcript = Transcript(
-            session_db,
-            self.session_id,
-            source=platform or "cli",
-            model=self.model,
-            model_config={"max_iterations": max_iterations, "max_tokens": max_tokens},
-            parent_session_id=parent_session_id,
-        )
+        self._transcript = self._open_transcript()
         self._transcript.begin()
         self._system_prompt = ""
 
@@ -138,6 +132,20 @@ class AIAgent:
         self._active_children_lock = threading.Lock()
         self.session_prompt_tokens = self.session_completion_tokens = 0
         self.session_total_tokens = self.session_api_calls = 0
+
+    def _open_transcript(self) -> Transcript:
+        return Transcript(
+            self._session_db,
+            self.session_id,
+            source=self.platform or "cli",
+            model=self.model,
+            model_config={
+                "max_iterations": self.max_iterations,
+                "reasoning_config": self.reasoning_config,
+                "max_tokens": self.max_tokens,
+            },
+            parent_session_id=self.parent_session_id,
+        )
 
     # -- interrupts -----------------------------------------------------------------------------
 
@@ -219,11 +227,12 @@ class AIAgent:
     ) -> dict[str, Any]:
         """Run one turn to its end and return its result; see `Turn.result`.
 
-        Never raises for what the endpoint, a tool or the database does: the result says `error`.
+        `stream_callback` is for this turn, in place of the agent's own. Never raises for what the
+        endpoint, a tool or the database does: the result says `error`.
         """
         _install_safe_stdio()
-        if stream_callback is not None:
-            self.stream_delta_callback = stream_callback
+        own_callback = self.stream_delta_callback
+        self.stream_delta_callback = stream_callback or own_callback
         if self._owns_budget:
             self.iteration_budget = IterationBudget(self.max_iterations)
         self._ensure_primary_openai_client()
@@ -251,6 +260,7 @@ class AIAgent:
             if turn.interrupted:
                 message = self._interrupt_message
             self.clear_interrupt()
+        self.stream_delta_callback = own_callback
         return turn.result(message)
 
     def _flush_messages_to_session_db(self, messages: Sequence[Message]) -> None:
@@ -284,6 +294,8 @@ class AIAgent:
             request["tools"] = self.tools
         if self.max_tokens:
             request["max_tokens"] = self.max_tokens
+        if self.reasoning_config:
+            request["extra_body"] = {"reasoning": dict(self.reasoning_config)}
         spinner = None
         if not self.quiet_mode and self.stream_delta_callback is None:
             spinner = KawaiiSpinner("thinking")

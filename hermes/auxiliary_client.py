@@ -87,7 +87,9 @@ def _get_cached_client(
     an asynchronous one belongs to the event loop that asked for it.
     """
     loop = _running_loop() if async_mode else None
-    key = (provider, async_mode, base_url or "", api_key or "", id(loop) if loop else None)
+    key: tuple[Any, ...] = (provider, async_mode, base_url or "", api_key or "")
+    if async_mode:
+        key += (id(loop),)
     with _client_cache_lock:
         cached = _usable(key, loop)
     if cached is not None:

@@ -257,6 +257,7 @@ def _build_child_agent(
         model or parent_agent.model,
         max_iterations=max_iterations,
         max_tokens=parent_agent.max_tokens,
+        reasoning_config=parent_agent.reasoning_config,
         prefill_messages=parent_agent.prefill_messages,
         enabled_toolsets=_strip_blocked_tools(wanted),
         quiet_mode=True,
@@ -335,14 +336,18 @@ def _entry(task_index: int, child: Any, result: Mapping[str, Any], began: float)
         "model": child.model if isinstance(child.model, str) else None,
         "exit_reason": exit_reason,
         "tokens": {
-            "input": child.session_prompt_tokens,
-            "output": child.session_completion_tokens,
+            "input": _number(child.session_prompt_tokens),
+            "output": _number(child.session_completion_tokens),
         },
         "tool_trace": tool_trace(result.get("messages") or ()),
     }
     if status == "failed":
         entry["error"] = result.get("error") or "The child ended without a response."
     return entry
+
+
+def _number(value: Any) -> int | float:
+    return value if isinstance(value, int | float) else 0
 
 
 def _failed(task_index: int, error: str, began: float, status: str = "error") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Interrupts of tools: each agent has a flag of its own, and its threads are bound to it.
 
-Tools ask `is_interrupted()` and are told of the agent that they work for, and of no other.
+Tools ask `is_interrupted()` and are told of the agent that they work for, and of no other. A
+thread that works for no agent has a flag of its own.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ def is_interrupted() -> bool:
 
 
 def set_interrupt(active: bool) -> None:
-    """Set or clear the flag of the agent that the calling thread works for, if it does."""
+    """Set or clear the flag of the agent that the calling thread works for, else its own."""
     flag = current_interrupt()
     if flag is None:
-        return
+        flag = _bound.flag = threading.Event()
     if active:
         flag.set()
     else:

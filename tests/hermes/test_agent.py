@@ -215,6 +215,53 @@ def test_no_endpoint_is_said_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> 
         AIAgent()
 
 
+def test_the_stream_of_one_turn_is_not_that_of_the_next(make_agent: MakeAgent) -> None:
+    pieces: list[str] = []
+    agent = make_agent()
+    run(agent, says("One."), stream_callback=pieces.append)
+    assert not run(agent, says("Two."))["response_previewed"]
+    assert "".join(pieces) == "One."
+
+
+def test_what_is_asked_of_the_model(
+    make_agent: MakeAgent, monkeypatch: pytest.MonkeyPatch, store: SessionDB
+) -> None:
+    asked: list[Any] = []
+
+    def answer(self: AIAgent, request: Any) -> agent_module.Answer:
+        asked.append(request)
+        return agent_module.Answer(text="Yes.")
+
+    monkeypatch.setattr(AIAgent, "_interruptible_api_call", answer)
+    prefill = [{"role": "user", "content": "An example."}]
+    agent = make_agent(
+        max_tokens=77,
+        reasoning_config={"effort": "low"},
+        prefill_messages=prefill,
+        enabled_toolsets=[],
+    )
+    agent.run_conversation("go", system_message="Be kind.")
+    assert asked == [
+        {
+            "model": "scripted",
+            "messages": [
+                {"role": "system", "content": "Be kind."},
+                *prefill,
+                {"role": "user", "content": "go"},
+            ],
+            "max_tokens": 77,
+            "extra_body": {"reasoning": {"effort": "low"}},
+        }
+    ]
+    session = store.get_session(agent.session_id)
+    assert session is not None
+    assert json.loads(session["model_config"]) == {
+        "max_iterations": 90,
+        "reasoning_config": {"effort": "low"},
+        "max_tokens": 77,
+    }
+
+
 def test_a_conversation_goes_on(make_agent: MakeAgent, store: SessionDB) -> None:
     agent = make_agent()
     first = run(agent, says("One."))

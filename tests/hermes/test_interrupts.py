@@ -45,9 +45,7 @@ def run_and_interrupt(
 
 def test_the_flag_belongs_to_the_threads_that_are_bound_to_it() -> None:
     mine, other = threading.Event(), threading.Event()
-    assert current_interrupt() is None
-    assert not is_interrupted()
-    set_interrupt(True)
+    before = current_interrupt()
     assert not is_interrupted()
     with bind_interrupt(mine):
         set_interrupt(True)
@@ -62,7 +60,22 @@ def test_the_flag_belongs_to_the_threads_that_are_bound_to_it() -> None:
         assert seen == [False]
         set_interrupt(False)
         assert not is_interrupted()
-    assert (mine.is_set(), other.is_set(), current_interrupt()) == (False, False, None)
+    assert (mine.is_set(), other.is_set(), current_interrupt()) == (False, False, before)
+
+
+def test_a_thread_without_an_agent_has_a_flag_of_its_own() -> None:
+    seen: list[bool] = []
+
+    def work() -> None:
+        for active in (True, False):
+            set_interrupt(active)
+            seen.append(is_interrupted())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [True, False]
+    assert not is_interrupted()
 
 
 def test_a_request_is_given_up(make_agent: MakeAgent) -> None:
