@@ -26,7 +26,7 @@ def stress(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All tests on the Python that runs nox; arguments go to pytest."""
-    session.install("-e", ".[endpoint,test]")
+    session.install("-e", ".[endpoint,explore,test]")
     workers = os.environ.get("STRESS_TEST_WORKERS", "2")
     session.run("pytest", "-n", workers, "--stress-capture", *session.posargs)
 
@@ -39,7 +39,7 @@ def matrix(session: nox.Session) -> None:
         session.env["STRESS_SERVER_PYTHON"] = python_with_a_server(session)
         session.install("--prefer-binary", "-e", ".[test]")
     else:
-        session.install("-e", ".[endpoint,test]")
+        session.install("-e", ".[endpoint,explore,test]")
     session.run("pytest", "-n", "2", "--stress-capture", *session.posargs)
 
 
@@ -55,7 +55,7 @@ def python_with_a_server(session: nox.Session) -> str:
 @nox.session
 def lint(session: nox.Session) -> None:
     """Formatting, lint and strict types."""
-    session.install("-e", ".[endpoint,test,lint]")
+    session.install("-e", ".[endpoint,explore,test,lint]")
     session.run("ruff", "format", "--check", ".")
     session.run("ruff", "check", ".")
     session.run("mypy")

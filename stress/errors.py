@@ -16,3 +16,7 @@ class InvalidArgument(StressError):
 
 class HarnessFault(StressError):
     """A defect of the harness itself, or of the machine below it; exit code 4."""
+
+
+class ScheduleDiverged(StressError):
+    """A replay met another step than its schedule says: the program does not follow from it."""

@@ -11,13 +11,13 @@ ROOT = Path(__file__).parent.parent
 
 # Ground floor first. A module may import its own line and the lines below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "plan", "finding", "finding_format", "evidence", "settings"),
+    ("errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule", "strategy"),
     ("trial",),
     ("judge", "finding_store"),
-    ("oracles",),
+    ("oracles", "strategies", "engine"),
     ("workloads", "mutants", "parallel"),
     ("program",),
-    ("api",),
+    ("api", "exploration"),
     ("report", "campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),
 )
@@ -121,6 +121,14 @@ def test_hermes_stands_alone_and_few_rooms_know_it() -> None:
         if n.startswith("stress.") and any(t.startswith("hermes") for t in edges[n])
     }
     assert knows <= {"workloads", "mutants"}
+
+
+def test_engine_and_strategies_do_not_know_each_other() -> None:
+    edges = graph(everywhere=True)
+    for here, there in (("engine", "strategies"), ("strategies", "engine")):
+        rooms = {n: targets for n, targets in edges.items() if n.startswith(f"stress.{here}")}
+        assert rooms
+        assert not [n for n, t in rooms.items() if any(x.startswith(f"stress.{there}") for x in t)]
 
 
 def test_the_cycle_finder_can_fail() -> None:

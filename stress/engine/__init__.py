@@ -1,0 +1,1 @@
+"""Controlled execution: one task at a time, every switch chosen."""

@@ -1,0 +1,1 @@
+"""Strategies: who goes next. Each opens with its paper, and knows plain data only."""
