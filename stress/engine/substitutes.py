@@ -16,10 +16,9 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from unittest import mock
 
 from stress.engine.execution import Execution, Task
 from stress.engine.locks import Lock, RLock
@@ -87,17 +86,23 @@ def substitutes(execution: Execution, seed: int, holders: Sequence[Holder] = ())
     """Put the models in place for the length of the block; randomness follows from `seed`."""
     state = random.getstate()
     replaced = _names(execution)
-    with ExitStack() as stack:
-        for module, names in replaced.items():
-            for name, value in names.items():
-                if hasattr(module, name):
-                    stack.enter_context(mock.patch.object(module, name, value))
-        for holder in holders:
-            value = replaced[holder.source][holder.original]
-            stack.enter_context(mock.patch.object(holder.module, holder.name, value))
-        stack.callback(random.setstate, state)
+    values = [
+        (module.__dict__, name, value)
+        for module, names in replaced.items()
+        for name, value in names.items()
+        if name in module.__dict__
+    ]
+    values += [(h.module.__dict__, h.name, replaced[h.source][h.original]) for h in holders]
+    before = [(names, name, names[name]) for names, name, _ in values]
+    try:
+        for names, name, value in values:
+            names[name] = value
         random.seed(f"execution/{seed}")
         yield
+    finally:
+        for names, name, value in before:
+            names[name] = value
+        random.setstate(state)
 
 
 def _names(execution: Execution) -> dict[Any, dict[str, Any]]:
