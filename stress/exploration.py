@@ -5,11 +5,13 @@ from __future__ import annotations
 import _thread
 import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from stress.engine.accesses import access
 from stress.engine.context import running
 from stress.engine.execution import Execution
+from stress.engine.instrument import instrumented
 from stress.engine.outcome import Ending, Outcome
 from stress.engine.substitutes import Holder, find_holders, substitutes, with_exit
 from stress.errors import InvalidArgument
@@ -51,10 +53,14 @@ def explore(
     strategy: str | Strategy = "random",
     executions: int = 1000,
     seed: int = 0,
+    targets: Collection[str] | None = None,
     step_limit: int = 100_000,
     stop_on_first: bool = True,
 ) -> Exploration:
     """Run `program` again and again, each time with other choices.
+
+    Accesses to shared state are scheduling points in the functions of `targets`, modules and
+    packages by name; by default that is the module of `program`.
 
     A program fails when an exception leaves one of its tasks, or when it deadlocks. Without a
     single real choice the verdict is unknown. Raises InvalidArgument for wrong options.
@@ -63,6 +69,19 @@ def explore(
         raise InvalidArgument("executions and step_limit must be above 0")
     chooser = _strategy(strategy, seed)
     holders = find_holders()
+    with instrumented(_targets(program, targets), access):
+        return _explore(program, chooser, executions, seed, step_limit, stop_on_first, holders)
+
+
+def _explore(
+    program: Callable[[], object],
+    chooser: Strategy,
+    executions: int,
+    seed: int,
+    step_limit: int,
+    stop_on_first: bool,
+    holders: Sequence[Holder],
+) -> Exploration:
     failing: list[Failing] = []
     outcomes: list[Outcome] = []
     began = time.perf_counter()
@@ -93,12 +112,21 @@ def explore(
 
 
 def replay(
-    program: Callable[[], object], schedule: Schedule, *, step_limit: int = 100_000
+    program: Callable[[], object],
+    schedule: Schedule,
+    *,
+    targets: Collection[str] | None = None,
+    step_limit: int = 100_000,
 ) -> Outcome:
     """Run `program` once with the choices of `schedule`. Raises ScheduleDiverged."""
     strategy = ReplayStrategy(schedule)
     strategy.begin(0)
-    return execute(program, strategy, schedule.seed, step_limit, find_holders())
+    with instrumented(_targets(program, targets), access):
+        return execute(program, strategy, schedule.seed, step_limit, find_holders())
+
+
+def _targets(program: Callable[[], object], targets: Collection[str] | None) -> Collection[str]:
+    return (program.__module__,) if targets is None else targets
 
 
 def execute(

@@ -25,6 +25,11 @@ def running(execution: Execution) -> Iterator[None]:
         _running.clear()
 
 
+def running_or_none() -> Execution | None:
+    """The execution that runs, if one does."""
+    return _running[0] if _running else None
+
+
 def running_execution() -> Execution:
     """The execution that runs. Raises RuntimeError, explaining itself, where none does."""
     if not _running:

@@ -50,7 +50,7 @@ def test_what_is_wrong_is_found(program: Callable[[], None], seed: int) -> None:
 DEADLOCKS = (programs.crossed_locks, programs.lost_wake_up)
 
 
-@pytest.mark.xfail(strict=True, reason="plain accesses are not scheduling points yet")
+@pytest.mark.xfail(strict=True, reason="calls of builtins are not scheduling points yet")
 @pytest.mark.parametrize("program", programs.MISSED, ids=lambda program: program.__name__)
 def test_known_misses(program: Callable[[], None]) -> None:
     assert explore(program, executions=1000).verdict is Verdict.VIOLATED
@@ -82,6 +82,14 @@ def test_the_same_seed_makes_the_same_choices() -> None:
 
     assert choices(1) == choices(1)
     assert len({choices(seed) for seed in range(5)}) == 5
+
+
+def test_only_targets_are_instrumented() -> None:
+    before = programs.Account.pay.__code__
+    exploration = explore(programs.lost_attribute, executions=300, targets=("json",))
+    assert exploration.verdict is Verdict.HOLDS
+    assert explore(programs.lost_attribute, targets=("tests.stress",)).failing
+    assert programs.Account.pay.__code__ is before
 
 
 def test_every_interleaving_of_two_threads_is_reached() -> None:

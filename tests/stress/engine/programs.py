@@ -193,10 +193,152 @@ def nested() -> None:
     assert threading.active_count() == 1
 
 
-WRONG = (lost_update, crossed_locks, lost_wake_up)
-#: Wrong between two accesses that are no scheduling points.
-MISSED = (early_event,)
+class Account:
+    """Shared state with and without care."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.balance = 0
+        self.log: list[str] = []
+
+    def pay(self) -> None:
+        self.balance += 1
+
+    def pay_carefully(self) -> None:
+        with self.lock:
+            self.balance += 1
+
+    def open(self) -> None:
+        if not self.log:
+            self.log.append("opened")
+
+    def open_carefully(self) -> None:
+        with self.lock:
+            if not self.log:
+                self.log.append("opened")
+
+
+def lost_attribute() -> None:
+    account = Account()
+    together(account.pay, account.pay)
+    assert account.balance == 2
+
+
+def kept_attribute() -> None:
+    account = Account()
+    together(account.pay_carefully, account.pay_carefully)
+    assert account.balance == 2
+
+
+def check_then_act() -> None:
+    account = Account()
+    together(account.open, account.open)
+    assert account.log == ["opened"]
+
+
+def check_and_act() -> None:
+    account = Account()
+    together(account.open_carefully, account.open_carefully)
+    assert account.log == ["opened"]
+
+
+total = 0
+
+
+def lost_global() -> None:
+    global total
+    total = 0
+
+    def work() -> None:
+        global total
+        total += 1
+
+    together(work, work)
+    assert total == 2
+
+
+def lost_cell() -> None:
+    count = 0
+
+    def work() -> None:
+        nonlocal count
+        count += 1
+
+    together(work, work)
+    assert count == 2
+
+
+def lost_item() -> None:
+    counts = {"a": 0}
+
+    def work() -> None:
+        counts["a"] += 1
+
+    together(work, work)
+    assert counts == {"a": 2}
+
+
+def iteration_over_what_changes() -> None:
+    table = {1: 1, 2: 2}
+
+    def walk() -> None:
+        for _ in table:
+            pass
+
+    def grow() -> None:
+        table[3] = 3
+
+    together(walk, grow)
+
+
+def iteration_over_a_copy() -> None:
+    table = {1: 1, 2: 2}
+
+    def walk() -> None:
+        for _ in list(table):
+            pass
+
+    def grow() -> None:
+        table[3] = 3
+
+    together(walk, grow)
+
+
+class Slotted:
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+
+def lost_slot() -> None:
+    shared = Slotted()
+
+    def work() -> None:
+        shared.value += 1
+
+    together(work, work)
+    assert shared.value == 2
+
+
+def grown_while_counted() -> None:
+    """The length is taken by a builtin: between it and the append there is no point of ours."""
+    numbers: list[int] = []
+
+    def work() -> None:
+        numbers.append(len(numbers))
+
+    together(work, work)
+    assert numbers == [0, 1]
+
+
+WRONG = (
+    lost_update, crossed_locks, lost_wake_up, early_event, lost_attribute, check_then_act,
+    lost_global, lost_cell, lost_item, iteration_over_what_changes, lost_slot,
+)  # fmt: skip
+#: Wrong between two accesses of which one is no scheduling point.
+MISSED = (grown_while_counted,)
 RIGHT = (
     kept_update, ordered_locks, kept_wake_up, late_event, bounded_queue, pool, pool_left_open,
-    sleepers, nested,
+    sleepers, nested, kept_attribute, check_and_act, iteration_over_a_copy,
 )  # fmt: skip
