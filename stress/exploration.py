@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from stress.engine.accesses import access
+from stress.engine.accesses import make_access
 from stress.engine.context import running
 from stress.engine.execution import Execution
 from stress.engine.instrument import instrumented
@@ -69,7 +69,7 @@ def explore(
         raise InvalidArgument("executions and step_limit must be above 0")
     chooser = _strategy(strategy, seed)
     holders = find_holders()
-    with instrumented(_targets(program, targets), access):
+    with instrumented(_targets(program, targets), make_access()):
         return _explore(program, chooser, executions, seed, step_limit, stop_on_first, holders)
 
 
@@ -121,7 +121,7 @@ def replay(
     """Run `program` once with the choices of `schedule`. Raises ScheduleDiverged."""
     strategy = ReplayStrategy(schedule)
     strategy.begin(0)
-    with instrumented(_targets(program, targets), access):
+    with instrumented(_targets(program, targets), make_access()):
         return execute(program, strategy, schedule.seed, step_limit, find_holders())
 
 

@@ -1,8 +1,7 @@
-"""The hook that instrumented code calls: which accesses are scheduling points."""
+"""The hook that instrumented code calls: it says which accesses are scheduling points."""
 
 from __future__ import annotations
 
-import functools
 from collections import OrderedDict, deque
 from types import (
     BuiltinFunctionType,
@@ -14,7 +13,8 @@ from types import (
 )
 from typing import Any
 
-from stress.engine.context import running_or_none
+from stress.engine.context import context
+from stress.engine.instrument import Hook
 from stress.engine.locks import Lock
 
 #: Their methods are accesses to them as a whole.
@@ -26,21 +26,35 @@ _INERT = (
 )  # fmt: skip
 
 
-def access(kind: str, subject: Any, name: str) -> None:
-    """A scheduling point where a task of a running execution is about to touch shared state."""
-    execution = running_or_none()
-    if execution is None or execution.current is None:
-        return
-    if subject is not None:
-        made: Any = type(subject)
-        if issubclass(made, _INERT) or (name and name in methods(made)):
+def make_access() -> Hook:
+    """The hook of one exploration; it remembers what it has seen of classes."""
+    by_type: dict[Any, frozenset[str] | None] = {}
+
+    def access(kind: str, subject: Any, name: str) -> None:
+        """A scheduling point where a task is about to touch shared state."""
+        execution = context.execution
+        if execution is None or execution.current is None or execution.choosing:
             return
-    execution.point(kind, subject)
+        if subject is not None:
+            made = type(subject)
+            try:
+                untouching = by_type[made]
+            except KeyError:
+                untouching = by_type[made] = _look_at(made)
+            if untouching is None or name in untouching:
+                return
+        execution.point(kind, subject)
+
+    return access
 
 
-@functools.lru_cache(maxsize=4096)
+def _look_at(made: type[Any]) -> frozenset[str] | None:
+    """Names whose look-up on an instance touches no state of it; None where nothing does."""
+    return None if issubclass(made, _INERT) else methods(made)
+
+
 def methods(made: type[Any]) -> frozenset[str]:
-    """Names that give a method of the class: looking one up touches no state of an instance."""
+    """Names that give a method of the class; none for containers, whose methods are accesses."""
     if issubclass(made, CONTAINERS):
         return frozenset()
     found: dict[str, Any] = {}

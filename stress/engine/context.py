@@ -8,32 +8,38 @@ from contextlib import contextmanager
 from stress.engine.execution import Execution
 from stress.errors import InvalidArgument
 
-_running: list[Execution] = []
+
+class Context:
+    """The one object of the engine that outlives an execution: which one runs, if any."""
+
+    __slots__ = ("execution",)
+
+    def __init__(self) -> None:
+        self.execution: Execution | None = None
+
+
+context = Context()
 
 
 @contextmanager
 def running(execution: Execution) -> Iterator[None]:
     """Make `execution` the one that runs. Raises InvalidArgument where there is one already."""
-    if _running:
+    if context.execution is not None:
         raise InvalidArgument(
             "a controlled execution runs already; an explored program cannot explore another"
         )
-    _running.append(execution)
+    context.execution = execution
     try:
         yield
     finally:
-        _running.clear()
-
-
-def running_or_none() -> Execution | None:
-    """The execution that runs, if one does."""
-    return _running[0] if _running else None
+        context.execution = None
 
 
 def running_execution() -> Execution:
     """The execution that runs. Raises RuntimeError, explaining itself, where none does."""
-    if not _running:
+    execution = context.execution
+    if execution is None:
         raise RuntimeError(
             "this lock was made in a controlled execution that is over; make it anew"
         )
-    return _running[0]
+    return execution

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 import greenlet
 
 from stress.engine.outcome import Ending, Failure, Outcome, Wait
-from stress.schedule import Choice
 from stress.strategy import Pending
 
 #: Identifiers of tasks, far from those that the system gives to threads.
@@ -42,13 +41,14 @@ class Task:
 
     __slots__ = (
         "aborted", "daemon", "deadline", "ending", "ident", "number", "pending", "starter",
-        "subject", "timed_out", "unit",
+        "subject", "switch", "timed_out", "unit",
     )  # fmt: skip
 
     def __init__(self, number: int, ident: int, unit: Any, daemon: bool) -> None:
         self.number = number
         self.ident = ident
         self.unit = unit
+        self.switch: Callable[[], object] = unit.switch
         self.daemon = daemon
         self.pending = Pending(number, "begin", 0)
         self.subject: Subject | None = None
@@ -67,19 +67,23 @@ class Execution:
     ) -> None:
         self.clock_s = 0.0
         self.aborting = False
+        #: A strategy is asked: what it touches is no access of the program.
+        self.choosing = False
         self.failures: list[Failure] = []
         self._choose = choose
         self._step_limit = step_limit
         self._steps = self._context_switches = self._preemptions = 0
-        self._choices: list[Choice] = []
+        self._choices: list[tuple[int, str, tuple[int, ...]]] = []
         self._tasks: list[Task] = []
         # The ready tasks by number, and in step with them what a strategy sees.
         self._ready: list[Task] = []
         self._pending: list[Pending] = []
+        self._numbers: tuple[int, ...] = ()
         self._alive = 0
         self._timers: list[tuple[float, int, Task]] = []
         self._timer_numbers = itertools.count()
-        self._subjects: dict[int, tuple[int, object]] = {}
+        # Number and object by id: held, so that no other object can come to have its id.
+        self._subjects: dict[int, tuple[int, object]] = {id(None): (0, None)}
         self._hub: Any = None
         self._ending = Ending.FINISHED
         self._waits: tuple[Wait, ...] = ()
@@ -105,8 +109,9 @@ class Execution:
         """Run a new task up to its `begun`, and no other meanwhile: a start is one step."""
         starter = self.running()
         task.starter, self.current = starter, task
-        task.unit.switch()
-        self._check()
+        task.switch()
+        if self.aborting:
+            self._unwind()
 
     def begun(self) -> None:
         """Back to who started the running task, where that waits in `start`."""
@@ -114,19 +119,38 @@ class Execution:
         starter, task.starter = task.starter, None
         if starter is not None:
             self.current = starter
-            starter.unit.switch()
-            self._check()
+            starter.switch()
+            if self.aborting:
+                self._unwind()
 
     def point(self, kind: str, subject: object = None) -> None:
         """A scheduling point: the running task is about to do this, and anybody may go first."""
-        task = self.running()
-        self._announce(task, kind, subject)
+        if self.aborting:
+            self._unwind()
+        task = self.current
+        assert task is not None
+        # `_announce` and `_switch`, written out: this is the hot path.
+        self._steps = steps = self._steps + 1
+        if steps > self._step_limit:
+            self._exceed()
+        pending = task.pending
+        pending.kind = kind
+        known = self._subjects.get(id(subject))
+        pending.subject = known[0] if known is not None else self._number(subject)
         if len(self._ready) == 1:
             return
         chosen = self._take(task.number)
-        if chosen is not task:
-            self._preemptions += 1
-            self._switch(chosen)
+        if chosen is task:
+            return
+        self._preemptions += 1
+        if chosen is None:
+            self._leave()
+            return
+        self._context_switches += 1
+        self.current = chosen
+        chosen.switch()
+        if self.aborting:
+            self._unwind()
 
     def wait(self, kind: str, subject: Subject | None, timeout_s: float | None = None) -> bool:
         """Leave the ready list until `wake`, or until the clock is there; False in that case."""
@@ -150,7 +174,8 @@ class Execution:
 
     def running(self) -> Task:
         """The task that runs. Raises Aborted in every task of an execution that is over."""
-        self._check()
+        if self.aborting:
+            self._unwind()
         assert self.current is not None
         return self.current
 
@@ -166,7 +191,7 @@ class Execution:
         try:
             while self._alive and (task := self._next()):
                 self.current = task
-                task.unit.switch()
+                task.switch()
         finally:
             self._abort()
         if self._error is not None:
@@ -175,7 +200,7 @@ class Execution:
             ending=self._ending,
             failures=tuple(self.failures),
             waits=self._waits,
-            choices=tuple(self._choices),
+            taken=tuple(self._choices),
             tasks=len(self._tasks),
             steps=self._steps,
             context_switches=self._context_switches,
@@ -205,17 +230,22 @@ class Execution:
 
     def _take(self, current: int | None) -> Task | None:
         """Ask the strategy, and record a real choice; None where the strategy failed."""
-        if len(self._ready) == 1:
-            return self._ready[0]
+        ready = self._ready
+        if len(ready) == 1:
+            return ready[0]
+        self.choosing = True
         try:
             index = self._choose(self._pending, current)
         except BaseException as error:
             # It is nobody's failure in the program: it must not come up through a task.
             self._error = error
             return None
-        task = self._ready[index]
-        ready = tuple([pending.task for pending in self._pending])
-        self._choices.append(Choice(task.number, task.pending.kind, ready))
+        self.choosing = False
+        task = ready[index]
+        numbers = self._numbers
+        if not numbers:
+            numbers = self._numbers = tuple([task.number for task in ready])
+        self._choices.append((task.number, task.pending.kind, numbers))
         return task
 
     def _switch(self, task: Task | None) -> None:
@@ -224,38 +254,43 @@ class Execution:
             return
         self._context_switches += 1
         self.current = task
-        task.unit.switch()
-        self._check()
+        task.switch()
+        if self.aborting:
+            self._unwind()
 
     def _leave(self) -> None:
         """Give up the turn where no task can be given it: the clock moves, or all is over."""
         self._hub.switch()
-        self._check()
+        if self.aborting:
+            self._unwind()
 
     def _announce(self, task: Task, kind: str, subject: object) -> None:
         self._steps += 1
         if self._steps > self._step_limit:
-            self._ending = Ending.STEP_LIMIT
-            self._leave()
-        pending = task.pending
-        pending.kind = kind
-        pending.subject = 0 if subject is None else self._number(subject)
+            self._exceed()
+        task.pending.kind = kind
+        task.pending.subject = self._number(subject)
+
+    def _exceed(self) -> None:
+        self._ending = Ending.STEP_LIMIT
+        self._leave()
 
     def _number(self, subject: object) -> int:
         known = self._subjects.get(id(subject))
         if known is None:
-            # Held, so that no other object can come to have its id.
-            known = self._subjects[id(subject)] = len(self._subjects) + 1, subject
+            known = self._subjects[id(subject)] = len(self._subjects), subject
         return known[0]
 
     def _make_ready(self, task: Task) -> None:
         at = bisect.bisect(self._ready, task.number, key=lambda ready: ready.number)
         self._ready.insert(at, task)
         self._pending.insert(at, task.pending)
+        self._numbers = ()
 
     def _unready(self, task: Task) -> None:
         at = self._ready.index(task)
         del self._ready[at], self._pending[at]
+        self._numbers = ()
 
     # -- the end of tasks -----------------------------------------------------------------------
 
@@ -277,9 +312,8 @@ class Execution:
             for end in task.ending:
                 end()
 
-    def _check(self) -> None:
-        if not self.aborting:
-            return
+    def _unwind(self) -> None:
+        """End the running task of an execution that is over."""
         task = self.current
         assert task is not None
         task.aborted += 1
@@ -294,5 +328,5 @@ class Execution:
         for task in self._tasks:
             if not task.unit.dead:
                 self.current = task
-                task.unit.switch()
+                task.switch()
         self.current = None

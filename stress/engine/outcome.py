@@ -38,15 +38,21 @@ class Wait:
 class Outcome:
     """One execution. `waits` holds who waits for whom in a deadlock.
 
-    `tasks` counts tasks, `steps` scheduling points; `choices` are those with two ready tasks.
+    `tasks` counts tasks, `steps` scheduling points. `taken` holds the points with two ready tasks:
+    the task that was taken, what it was about to do, and the ready tasks.
     """
 
     ending: Ending
     failures: tuple[Failure, ...]
     waits: tuple[Wait, ...]
-    choices: tuple[Choice, ...]
+    taken: tuple[tuple[int, str, tuple[int, ...]], ...]
     tasks: int
     steps: int
     context_switches: int
     preemptions: int
     clock_s: float
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """What replays it. Made when asked for: most executions are never replayed."""
+        return tuple(Choice(*taken) for taken in self.taken)
