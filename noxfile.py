@@ -64,7 +64,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks, each as a ratio against a floor measured in the same run."""
-    session.install("-e", ".[endpoint]")
+    session.install("-e", ".[endpoint,explore]")
     session.run("python", "ci/bench.py", *session.posargs)
 
 

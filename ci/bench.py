@@ -11,10 +11,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
+import greenlet
+
 from stress.api import trial_seed
+from stress.exploration import explore
 from stress.parallel.flight_recorder import FlightRecorder
 from stress.parallel.supervisor import Supervisor
 from stress.trial import NullRecorder, Trial
@@ -24,6 +28,7 @@ from stress.workloads.performance import perform
 from stress.workloads.warm_up import warm_up
 
 THROUGHPUT_BAR = 0.85
+STEP_AIM = 4
 
 
 def seconds_bare(seeds: list[int]) -> float:
@@ -138,6 +143,59 @@ def recorder_cost(records: int) -> tuple[float, float]:
     return recorded / records * 1e6, (time.perf_counter() - began) / records * 1e6
 
 
+class Box:
+    """Shared state for the benchmark of the engine."""
+
+    value = 0
+
+
+def two_writers() -> None:
+    """Two tasks, and a thousand writes of each that the other could see."""
+    box = Box()
+
+    def work() -> None:
+        for _ in range(1000):
+            box.value = 1
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def switch_and_call(count: int) -> float:
+    """Microseconds of a bare greenlet switch and a bare Python call of three arguments."""
+    caller = greenlet.getcurrent()
+
+    def back() -> None:
+        while True:
+            caller.switch()
+
+    def nothing(a: int, b: int, c: int) -> None:
+        pass
+
+    other = greenlet.greenlet(back)
+    began = time.perf_counter()
+    for _ in range(count):
+        other.switch()
+    switched = (time.perf_counter() - began) / 2
+    began = time.perf_counter()
+    for _ in range(count):
+        nothing(1, 2, 3)
+    return (switched + time.perf_counter() - began) / count * 1e6
+
+
+def step_cost(executions: int) -> tuple[float, float]:
+    """Microseconds of one scheduling step on greenlets, and of its floor; medians of rounds."""
+    steps, floors = [], []
+    for seed in range(executions):
+        explored = explore(two_writers, executions=3, seed=seed)
+        steps.append(3e6 / explored.executions_per_s / explored.steps)
+        floors.append(switch_and_call(20_000))
+    return statistics.median(steps), statistics.median(floors)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the throughput ratio")
@@ -152,6 +210,11 @@ def main() -> int:
     print(f"flight recorder     {microseconds:6.2f} µs a record      (empty call {floor:.2f} µs)")
     milliseconds, floor = sandbox_overhead(200)
     print(f"sandbox             {milliseconds:6.2f} ms a trial       (bare fork {floor:.2f} ms)")
+    microseconds, floor = step_cost(9)
+    print(
+        f"scheduling step     {microseconds / floor:6.2f} of its floor     "
+        f"({microseconds:.2f} µs; bare switch and call {floor:.2f} µs; aim {STEP_AIM})"
+    )
     ratio, bare, harness = throughput(options.rounds, options.trials)
     print(
         f"mixed, throughput   {ratio:6.2f} of bare          "

@@ -33,7 +33,7 @@ def make_access() -> Hook:
     def access(kind: str, subject: Any, name: str) -> None:
         """A scheduling point where a task is about to touch shared state."""
         execution = context.execution
-        if execution is None or execution.current is None or execution.choosing:
+        if execution is None or execution.current is None:
             return
         if subject is not None:
             made = type(subject)

@@ -67,8 +67,6 @@ class Execution:
     ) -> None:
         self.clock_s = 0.0
         self.aborting = False
-        #: A strategy is asked: what it touches is no access of the program.
-        self.choosing = False
         self.failures: list[Failure] = []
         self._choose = choose
         self._step_limit = step_limit
@@ -140,14 +138,14 @@ class Execution:
         if len(self._ready) == 1:
             return
         chosen = self._take(task.number)
-        if chosen is task:
-            return
-        self._preemptions += 1
         if chosen is None:
             self._leave()
             return
-        self._context_switches += 1
         self.current = chosen
+        if chosen is task:
+            return
+        self._preemptions += 1
+        self._context_switches += 1
         chosen.switch()
         if self.aborting:
             self._unwind()
@@ -233,15 +231,14 @@ class Execution:
         ready = self._ready
         if len(ready) == 1:
             return ready[0]
-        self.choosing = True
+        # Nobody runs meanwhile: what the strategy touches is no access of the program.
+        self.current = None
         try:
-            index = self._choose(self._pending, current)
+            task = ready[self._choose(self._pending, current)]
         except BaseException as error:
             # It is nobody's failure in the program: it must not come up through a task.
             self._error = error
             return None
-        self.choosing = False
-        task = ready[index]
         numbers = self._numbers
         if not numbers:
             numbers = self._numbers = tuple([task.number for task in ready])
