@@ -19,6 +19,7 @@ class RandomWalk:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._random = random.Random()
+        self._draw = self._random.random
 
     def begin(self, execution: int) -> bool:
         """Seed this execution."""
@@ -27,4 +28,4 @@ class RandomWalk:
 
     def choose(self, ready: Sequence[Pending], current: int | None) -> int:
         """Any of them."""
-        return int(self._random.random() * len(ready))
+        return int(self._draw() * len(ready))
