@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 from hermes.agent import AIAgent
@@ -22,8 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", help="name of the model")
     parser.add_argument("--base-url", help="an OpenAI-compatible endpoint")
     options = parser.parse_args(argv)
-    try:
-        with closing(SessionDB()) as store:
+    with ExitStack() as stack:
+        try:
+            store = stack.enter_context(closing(SessionDB()))
             agent = AIAgent(
                 options.base_url,
                 model=options.model,
@@ -31,14 +32,15 @@ def main(argv: Sequence[str] | None = None) -> int:
                 session_db=store,
                 quiet_mode=bool(options.query) and not sys.stdout.isatty(),
             )
-            with closing(agent):
-                if options.query:
-                    return 0 if _answer(agent, options.query, [])[0] else 1
-                return _converse(agent)
-    except (ConfigError, ValueError, OSError) as error:
-        return _refuse(error)
-    except sqlite3.Error as error:
-        return _refuse(f"{hermes_home() / 'state.db'}: {error}")
+        except (ConfigError, ValueError, OSError) as error:
+            return _refuse(error)
+        except sqlite3.Error as error:
+            return _refuse(f"{hermes_home() / 'state.db'}: {error}")
+        stack.enter_context(closing(agent))
+        # Outside: a fault of ours in a turn is no wrong use, and is not to be told as one.
+        if options.query:
+            return 0 if _answer(agent, options.query, [])[0] else 1
+        return _converse(agent)
 
 
 def _refuse(why: object) -> int:
