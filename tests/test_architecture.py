@@ -11,16 +11,19 @@ ROOT = Path(__file__).parent.parent
 
 # Ground floor first. A module may import its own line and the lines below it.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule", "strategy"),
+    (
+        "errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule",
+        "strategy", "site",
+    ),
     ("trial",),
     ("judge", "finding_store"),
-    ("oracles", "strategies", "engine"),
+    ("oracles", "strategies", "engine", "instrument"),
     ("workloads", "mutants", "parallel"),
     ("program",),
     ("api", "exploration"),
     ("report", "campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),
-)
+)  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
 
 

@@ -1,0 +1,32 @@
+"""Which globals a function assigns. Read from the raw code: this runs for every function."""
+
+from __future__ import annotations
+
+import opcode
+from collections.abc import Iterator
+from types import CodeType
+
+_STORES = frozenset({opcode.opmap["STORE_GLOBAL"], opcode.opmap["DELETE_GLOBAL"]})
+_EXTENDED_ARG = opcode.opmap["EXTENDED_ARG"]
+
+
+def nested_codes(code: CodeType) -> Iterator[CodeType]:
+    """The functions written inside it, at every depth, without itself."""
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield const
+            yield from nested_codes(const)
+
+
+def assigned_globals(code: CodeType) -> frozenset[str]:
+    """Names of the globals that this code assigns or deletes, without the functions inside it."""
+    raw = code.co_code
+    if _STORES.isdisjoint(raw[::2]):
+        return frozenset()
+    names: set[str] = set()
+    extended = 0
+    for operation, argument in zip(raw[::2], raw[1::2], strict=True):
+        if operation in _STORES:
+            names.add(code.co_names[extended | argument])
+        extended = (extended | argument) << 8 if operation == _EXTENDED_ARG else 0
+    return frozenset(names)

@@ -1,0 +1,140 @@
+"""Functions carry hooks for the length of a block, and have their own code back after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from stress.instrument.functions import function_of, is_target, living_functions, module_of
+from stress.instrument.hooks import Hooks
+from stress.instrument.imports import Finder
+from stress.instrument.template import Bound
+from stress.instrument.templates import Templates
+
+#: What rewriting cost is kept for the life of the process.
+_templates = Templates()
+
+
+@contextmanager
+def instrumented(
+    targets: Collection[str], hooks: Hooks, program: Callable[..., Any] | None = None
+) -> Iterator[Instrumented]:
+    """Have the functions of the target modules and packages call `hooks` within the block.
+
+    That is: all living ones, wherever they are; those that functions with hooks make; and those
+    of modules imported meanwhile. The function of `program` is one of them, whatever its module.
+    At the end every function has the code object that it would have without the block; generators
+    that were started within it go on as they are. Blocks may be nested: all hooks are called.
+    """
+    made = Instrumented(targets, hooks)
+    finder = Finder(made._is_target, made._rewrite_module, made._module_loaded)
+    finder.put_in_place()
+    try:
+        made._instrument(living_functions(), function_of(program))
+        yield made
+    finally:
+        finder.remove()
+        made._restore(living_functions())
+
+
+class Instrumented:
+    """What carries hooks, and what does not although it was asked for."""
+
+    def __init__(self, targets: Collection[str], hooks: Hooks) -> None:
+        self._targets = frozenset(targets)
+        self._hooks = hooks
+        self._bound = Bound()
+        self._modules: set[str] = set()
+        #: Qualified name and reason of every function that stays as it is.
+        self.refused: list[tuple[str, str]] = []
+
+    @property
+    def functions(self) -> int:
+        """How many living functions carry hooks now. Looks through the whole process."""
+        return sum(
+            self._bound.original_of(function.__code__) is not None
+            for function in living_functions()
+        )
+
+    @property
+    def missing(self) -> frozenset[str]:
+        """Those targets of which no function carries hooks."""
+        return frozenset(
+            target
+            for target in self._targets
+            if not any(is_target(module, (target,)) for module in self._modules)
+        )
+
+    def _is_target(self, module: str) -> bool:
+        return is_target(module, self._targets)
+
+    def _instrument(self, living: list[FunctionType], program: FunctionType | None) -> None:
+        by_module: dict[int, list[FunctionType]] = {}
+        wanted: dict[int, bool] = {}
+        for function in living:
+            names = id(function.__globals__)
+            if names not in wanted:
+                wanted[names] = self._is_target(module_of(function))
+            if wanted[names]:
+                by_module.setdefault(names, []).append(function)
+        for functions in by_module.values():
+            self._instrument_module(functions, functions)
+        if program is not None and id(program.__globals__) not in by_module:
+            beside = [f for f in living if f.__globals__ is program.__globals__]
+            if not is_target(module_of(program), (module_of(program),)):
+                return
+            self._instrument_module(beside, [program])
+
+    def _instrument_module(self, functions: list[FunctionType], wanted: list[FunctionType]) -> None:
+        """Give hooks to the `wanted` ones of the living `functions` of a module."""
+        module, names = module_of(functions[0]), functions[0].__globals__
+        codes = {id(function.__code__): function.__code__ for function in functions}
+        facts = {identity: _templates.facts(code) for identity, code in codes.items()}
+        shared = frozenset[str]().union(*(fact.assigned for fact in facts.values()))
+        inside = frozenset[int]().union(*(fact.inside for fact in facts.values()))
+        sought = {id(function.__code__) for function in wanted}
+        roots = [
+            code
+            for identity, code in codes.items()
+            if identity not in inside
+            and (identity in sought or not sought.isdisjoint(facts[identity].inside))
+        ]
+        self._bind(roots, module, names, shared)
+        # Of a function that was refused, those inside it may do by themselves.
+        left = [code for code in codes.values() if id(code) in sought & inside]
+        self._bind(
+            [code for code in left if self._bound.made_of(code) is None], module, names, shared
+        )
+        for function in wanted:
+            made = self._bound.made_of(function.__code__)
+            if made is not None:
+                function.__code__ = made
+                self._modules.add(module)
+
+    def _bind(
+        self, codes: list[CodeType], module: str, names: dict[str, Any], shared: frozenset[str]
+    ) -> None:
+        for code, result in _templates.results(codes, module, shared):
+            self.refused.extend(result.refused)
+            if result.template is not None:
+                result.template.bind(code, self._hooks, names, self._bound)
+
+    def _rewrite_module(self, code: CodeType, module: ModuleType) -> CodeType:
+        shared = _templates.facts(code).assigned
+        self._bind([code], module.__name__, module.__dict__, shared)
+        return self._bound.made_of(code) or code
+
+    def _module_loaded(self, module: ModuleType) -> None:
+        functions = [f for f in living_functions() if f.__globals__ is module.__dict__]
+        if any(self._bound.original_of(f.__code__) is not None for f in functions):
+            self._modules.add(module.__name__)
+        elif functions:
+            self._instrument_module(functions, functions)
+
+    def _restore(self, living: list[FunctionType]) -> None:
+        for function in living:
+            original = self._bound.original_of(function.__code__)
+            if original is not None:
+                function.__code__ = original

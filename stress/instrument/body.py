@@ -1,0 +1,38 @@
+"""A function taken apart: its instructions, and the functions written inside it."""
+
+from __future__ import annotations
+
+import sys
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import CodeType
+
+from bytecode import Bytecode
+
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
+
+
+class Body:
+    """Code, its instructions, and by index into its constants the functions inside it."""
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+        self.items = Bytecode.from_code(code, conserve_exception_block_stackdepth=True)
+        # Otherwise the locals come in the order of their first use, as locals() would show.
+        self.items.argnames = list(code.co_varnames)
+        self.nested = {
+            index: Body(const)
+            for index, const in enumerate(code.co_consts)
+            if isinstance(const, CodeType)
+        }
+
+    @property
+    def is_comprehension(self) -> bool:
+        """Is it part of the function around it, as it is written, and as later Pythons have it?"""
+        return sys.version_info < (3, 12) and self.code.co_name in _COMPREHENSIONS
+
+    @property
+    def argument_count(self) -> int:
+        """How many of the local names are arguments."""
+        code = self.code
+        stars = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+        return code.co_argcount + code.co_kwonlyargcount + stars
