@@ -73,7 +73,11 @@ class Instrumented:
     def _instrument(self, living: list[FunctionType], program: FunctionType | None) -> None:
         by_module: dict[int, list[FunctionType]] = {}
         wanted: dict[int, bool] = {}
+        # A hook of a target module that called itself would never end.
+        hooks = {function_of(self._hooks.access), function_of(self._hooks.call)}
         for function in living:
+            if function in hooks:
+                continue
             names = id(function.__globals__)
             if names not in wanted:
                 wanted[names] = self._is_target(module_of(function))

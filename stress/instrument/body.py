@@ -11,14 +11,23 @@ from bytecode import Bytecode
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
 
 
+class Unreadable(Exception):
+    """The code is not as any compiler that we know writes it; the message says what is odd."""
+
+
 class Body:
-    """Code, its instructions, and by index into its constants the functions inside it."""
+    """Code, and by index into its constants the functions inside it."""
 
     def __init__(self, code: CodeType) -> None:
         self.code = code
-        self.items = Bytecode.from_code(code, conserve_exception_block_stackdepth=True)
-        # Otherwise the locals come in the order of their first use, as locals() would show.
-        self.items.argnames = list(code.co_varnames)
+        #: The instructions; empty where they could not be read.
+        self.items = Bytecode()
+        #: Why they could not be read.
+        self.error: Exception | None = None
+        try:
+            self.items = _items(code)
+        except Exception as error:
+            self.error = error
         self.nested = {
             index: Body(const)
             for index, const in enumerate(code.co_consts)
@@ -36,3 +45,14 @@ class Body:
         code = self.code
         stars = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
         return code.co_argcount + code.co_kwonlyargcount + stars
+
+
+def _items(code: CodeType) -> Bytecode:
+    twice = set(code.co_freevars) & {*code.co_cellvars, *code.co_varnames}
+    if twice:
+        # A comprehension in a type alias does this: one name for two places.
+        raise Unreadable(f"{', '.join(sorted(twice))}: both of this function and of one around it")
+    items = Bytecode.from_code(code, conserve_exception_block_stackdepth=True)
+    # Otherwise the locals come in the order of their first use, as locals() would show.
+    items.argnames = list(code.co_varnames)
+    return items

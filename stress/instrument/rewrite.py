@@ -15,20 +15,18 @@ from bytecode import Instr
 from stress.instrument.body import Body
 from stress.instrument.calls import call_subjects, exit_slot, first_of_call
 from stress.instrument.method_names import method_names
-from stress.instrument.places import Place, Places
-from stress.instrument.probes import (
-    ACCESS,
-    CALL,
-    DEEPER,
-    GLOBALS,
-    NAMED,
+from stress.instrument.operations import (
     ON_CELLS,
     ON_GLOBALS,
     ON_OBJECTS,
-    on_cell,
-    on_slot,
-    probe,
-)  # fmt: skip
+    attributes,
+    changes_in_place,
+    entry_location,
+    is_of_constant,
+    tests_truth,
+)
+from stress.instrument.places import Place, Places
+from stress.instrument.probes import ACCESS, CALL, DEEPER, GLOBALS, on_cell, on_slot, probe
 from stress.instrument.stack import Slot, is_method_load, name_of, stacks
 from stress.instrument.template import MARK
 from stress.instrument.variables import shared_cells
@@ -71,6 +69,8 @@ class Rewriter:
 
     def _part(self, body: Body, shared_free: frozenset[str], places: Places) -> Rewritten:
         """A function, or a comprehension that is part of one: it shares its `places`."""
+        if body.error is not None:
+            raise body.error
         shared = shared_cells(body) | (shared_free & set(body.code.co_freevars))
         nested = {}
         for index, inner in body.nested.items():
@@ -146,10 +146,17 @@ class _Writer:
         return item
 
     def _probe(
-        self, hook: Any, kind: str, name: str, item: Instr, index: int, subjects: list[Any]
+        self,
+        hook: Any,
+        kind: str,
+        name: str,
+        item: Instr,
+        index: int,
+        subjects: list[Any],
+        where: Any = None,
     ) -> list[Instr]:
         fallback = (self._body.code.co_firstlineno, self._body.code.co_name, index)
-        place = self._places.index(kind, name, item.name, item.location, fallback)
+        place = self._places.index(kind, name, item.name, where or item.location, fallback)
         return list(probe(hook, place, subjects, item.location))
 
     def _call(
@@ -160,7 +167,8 @@ class _Writer:
         if entered is not None:
             # All ways out of one `with` are one place, that of its entry.
             fallback = (0, "", entered.index)
-            place = self._places.index("exit", "", "", entered.location, fallback)
+            where = entry_location(items, entered.index)
+            place = self._places.index("exit", "", "", where, fallback)
             return list(probe(ACCESS, place, [on_slot(4)], item.location))
         found = call_subjects(items, index, stack)
         if found is None:
@@ -170,12 +178,19 @@ class _Writer:
     def _access(self, items: list[Any], index: int) -> list[Instr]:
         item = items[index]
         name = name_of(item.arg)
-        if item.name in ON_OBJECTS:
-            if _is_of_constant(items, index):
-                return []
+        if item.name in ON_OBJECTS and not is_of_constant(items, index):
             kind, depth = ON_OBJECTS[item.name]
-            named = name if item.name in NAMED else ""
-            return self._probe(ACCESS, kind, named, item, index, [on_slot(depth)])
+            where = entry_location(items, index) if kind == "enter" else None
+            probes = []
+            for named in attributes(items, index):
+                probes += self._probe(ACCESS, kind, named, item, index, [on_slot(depth)], where)
+            return probes
+        if tests_truth(items, index):
+            # Where the jump is depends on the Python; where the value is does not.
+            where = items[index - 1].location
+            return self._probe(ACCESS, "read item", "", item, index, [on_slot(1)], where)
+        if changes_in_place(items, index):
+            return self._probe(ACCESS, "write item", "", item, index, [on_slot(2)])
         if item.name in ON_GLOBALS and name in self._globals:
             subjects: list[Any] = [("LOAD_CONST", GLOBALS)]
             return self._probe(ACCESS, ON_GLOBALS[item.name], name, item, index, subjects)
@@ -193,11 +208,3 @@ def _plain_load(item: Instr) -> Instr:
     if item.name == "LOAD_METHOD":
         return Instr("LOAD_ATTR", argument, location=item.location)
     return Instr("LOAD_ATTR", (False, argument[-1]), location=item.location)
-
-
-def _is_of_constant(items: list[Any], index: int) -> bool:
-    """Is a constant iterated or unpacked, as in the display of a list?"""
-    if ON_OBJECTS[items[index].name] != ("iterate", 1) or not index:
-        return False
-    before = items[index - 1]
-    return isinstance(before, Instr) and before.name == "LOAD_CONST"

@@ -14,14 +14,12 @@ from typing import Any
 from bytecode import Instr, Label
 from bytecode.instr import TryBegin
 
+from stress.instrument.body import Unreadable
+
 _NULL_FIRST = sys.version_info < (3, 13)
 #: Before these the stack is kept.
 CALLS = frozenset({"CALL", "CALL_KW", "CALL_FUNCTION_EX", "WITH_EXCEPT_START"})
 _METHOD_LOADS = frozenset({"LOAD_METHOD", "LOAD_ATTR", "LOAD_SUPER_ATTR"})
-
-
-class Unreadable(Exception):
-    """The code is not as any compiler that we know writes it; the message says what is odd."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +131,6 @@ def _after(before: list[Slot], instruction: Instr, index: int, jump: bool) -> li
         if -before_pushing > len(stack):
             raise Unreadable(f"{name} takes more than there is")
         del stack[before_pushing:]
+    if pushed < 0:
+        del stack[pushed:]
     return stack + [slot] * (max(before_pushing, 0) + max(pushed, 0))

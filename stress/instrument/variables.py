@@ -38,7 +38,7 @@ def _is_shared(body: Body, name: str) -> bool:
 
 def _is_captured(inner: Body, name: str) -> bool:
     """Does a function see it that can run at another time than the one that made it?"""
-    if not inner.is_comprehension:
+    if not inner.is_comprehension or inner.error is not None:
         return True
     return any(
         _is_captured(innermost, name)
@@ -48,6 +48,8 @@ def _is_captured(inner: Body, name: str) -> bool:
 
 
 def _is_stored(inner: Body, name: str) -> bool:
+    if inner.error is not None:
+        return True
     return any(_names(item, _STORES, name) for item in inner.items) or any(
         _is_stored(innermost, name)
         for innermost in inner.nested.values()
