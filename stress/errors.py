@@ -20,3 +20,11 @@ class HarnessFault(StressError):
 
 class ScheduleDiverged(StressError):
     """A replay met another step than its schedule says: the program does not follow from it."""
+
+
+class InvariantViolated(AssertionError):
+    """An invariant that the user gave does not hold: raised inside of the program, a finding."""
+
+
+class FindingsFound(AssertionError):
+    """What `Exploration.raise_if_violated` raises: the text of the findings."""

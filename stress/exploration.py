@@ -2,49 +2,57 @@
 
 from __future__ import annotations
 
-import _thread
-import gc
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
 
-from stress.engine.accesses import make_access
-from stress.engine.context import running
-from stress.engine.execution import Execution
-from stress.engine.instrument import instrumented
+from stress.controlled import Laboratory, laboratory
+from stress.diagnosis import diagnose, is_wrong, merged
 from stress.engine.outcome import Ending, Outcome
-from stress.engine.substitutes import Holder, find_holders, substitutes, with_exit
-from stress.errors import InvalidArgument
-from stress.finding import Verdict
+from stress.errors import FindingsFound, InvalidArgument, InvariantViolated, ScheduleDiverged
+from stress.finding import Finding, Verdict
+from stress.judge import Origin
 from stress.schedule import Schedule
+from stress.statistics import Statistics
 from stress.strategies.random_walk import RandomWalk
 from stress.strategies.replay import ReplayStrategy
 from stress.strategy import Strategy
 
 STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {"random": RandomWalk}
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """An execution that went wrong: its number, its outcome, and the schedule that replays it."""
-
-    execution: int
-    outcome: Outcome
-    schedule: Schedule
+CARRIERS = ("auto", "greenlet", "thread")
 
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """What came of exploring a program. `reason` says why it stopped."""
+    """What came of exploring a program. `reason` says why it stopped.
+
+    `notices` tells what else the user should know, a sentence each: calls that were not under
+    control, targets without a function, a change of carrier.
+    """
 
     verdict: Verdict
     reason: str
-    failing: tuple[Failing, ...]
+    findings: tuple[Finding, ...]
+    statistics: Statistics
+    notices: tuple[str, ...] = ()
+
+    def raise_if_violated(self) -> None:
+        """Raises FindingsFound, an AssertionError, that tells the findings."""
+        if self.verdict is Verdict.VIOLATED:
+            raise FindingsFound("\n\n".join(f"{f.message}\n{f.schedule}" for f in self.findings))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far an exploration is; `findings` counts executions that went wrong."""
+
     executions: int
-    steps: int
-    context_switches: int
-    preemptions: int
+    elapsed_s: float
+    findings: int
     executions_per_s: float
+    time_left_s: float | None
 
 
 def explore(
@@ -54,61 +62,39 @@ def explore(
     executions: int = 1000,
     seed: int = 0,
     targets: Collection[str] | None = None,
+    carrier: str = "auto",
     step_limit: int = 100_000,
+    time_limit_s: float | None = None,
     stop_on_first: bool = True,
+    on_progress: Callable[[Progress], None] | None = None,
 ) -> Exploration:
-    """Run `program` again and again, each time with other choices.
+    """Run `program` again and again under control, each time with other choices.
 
-    Accesses to shared state are scheduling points in the functions of `targets`, modules and
-    packages by name; by default that is the module of `program`.
+    `program` takes no argument, is the first task, and may start threads. Accesses to shared
+    state are scheduling points in the functions of `targets`, modules and packages by name, and
+    in `program` itself; by default that is the module of `program`. An execution that takes more
+    than `step_limit` scheduling points is ended; `time_limit_s` bounds the whole, in seconds.
 
-    A program fails when an exception leaves one of its tasks, or when it deadlocks. Without a
-    single real choice the verdict is unknown. Raises InvalidArgument for wrong options.
+    It is violated when an exception leaves a task, when tasks deadlock, or when they spin for
+    ever. It is unknown when nothing was explored, when the program did things that are not under
+    control, or when it does not do the same twice. Raises InvalidArgument for wrong options, and
+    KeyboardInterrupt never: then the reason says so.
     """
-    if executions < 1 or step_limit < 1:
-        raise InvalidArgument("executions and step_limit must be above 0")
-    chooser = _strategy(strategy, seed)
-    holders = find_holders()
-    with instrumented(_targets(program, targets), make_access()):
-        return _explore(program, chooser, executions, seed, step_limit, stop_on_first, holders)
-
-
-def _explore(
-    program: Callable[[], object],
-    chooser: Strategy,
-    executions: int,
-    seed: int,
-    step_limit: int,
-    stop_on_first: bool,
-    holders: Sequence[Holder],
-) -> Exploration:
-    failing: list[Failing] = []
-    outcomes: list[Outcome] = []
-    began = time.perf_counter()
-    reason = f"all {executions} executions are done"
-    for number in range(executions):
-        if not chooser.begin(number):
-            reason = "the strategy has nothing left to try"
-            break
-        outcome = execute(program, chooser, seed, step_limit, holders)
-        outcomes.append(outcome)
-        if outcome.failures or outcome.ending is Ending.DEADLOCK:
-            failing.append(Failing(number, outcome, Schedule(seed, outcome.choices)))
-            if stop_on_first:
-                reason = "the first finding was asked for"
-                break
-    elapsed = time.perf_counter() - began
-    verdict, why = _verdict(outcomes, failing)
-    return Exploration(
-        verdict=verdict,
-        reason=why or reason,
-        failing=tuple(failing),
-        executions=len(outcomes),
-        steps=sum(outcome.steps for outcome in outcomes),
-        context_switches=sum(outcome.context_switches for outcome in outcomes),
-        preemptions=sum(outcome.preemptions for outcome in outcomes),
-        executions_per_s=len(outcomes) / elapsed if elapsed else 0.0,
+    _check_options(executions, step_limit, time_limit_s, carrier)
+    run = _Run(
+        program=program,
+        strategy=_strategy(strategy, seed),
+        executions=executions,
+        seed=seed,
+        step_limit=step_limit,
+        time_limit_s=time_limit_s,
+        stop_on_first=stop_on_first,
+        on_progress=on_progress,
     )
+    with ExitStack() as stack:
+        lab = stack.enter_context(laboratory(program, targets, carrier))
+        run.explore(lab)
+        return run.conclude(lab)
 
 
 def replay(
@@ -116,36 +102,255 @@ def replay(
     schedule: Schedule,
     *,
     targets: Collection[str] | None = None,
+    carrier: str = "auto",
     step_limit: int = 100_000,
-) -> Outcome:
-    """Run `program` once with the choices of `schedule`. Raises ScheduleDiverged."""
+) -> Exploration:
+    """Run `program` once, with the switches of `schedule`.
+
+    Raises ScheduleDiverged where the program does otherwise, with what was expected and found.
+    """
+    _check_options(1, step_limit, None, carrier)
     strategy = ReplayStrategy(schedule)
-    strategy.begin(0)
-    with instrumented(_targets(program, targets), make_access()):
-        return execute(program, strategy, schedule.seed, step_limit, find_holders())
+    run = _Run(
+        program=program, strategy=strategy, executions=1, seed=schedule.seed, step_limit=step_limit
+    )
+    with laboratory(program, targets, carrier) as lab:
+        strategy.begin(0)
+        execution = lab.record(
+            program, strategy.choose, seed=schedule.seed, step_limit=step_limit, enforcing=False
+        )
+        run.add(execution.outcome)
+        if strategy.left and not is_wrong(execution.outcome):
+            raise ScheduleDiverged(
+                f"the program ended before the schedule did: expected that {strategy.left[0]}"
+            )
+        run.findings += diagnose(execution, _origin(program, lab, step_limit))
+        run.reason = "the schedule was replayed"
+        return run.conclude(lab)
 
 
-def _targets(program: Callable[[], object], targets: Collection[str] | None) -> Collection[str]:
-    return (program.__module__,) if targets is None else targets
+def check_threads(
+    setup: Callable[[], Any],
+    workers: Sequence[Callable[[Any], object]],
+    invariant: Callable[[Any], object],
+    **options: Any,
+) -> Exploration:
+    """Explore workers that share a state: `setup()` makes it, each worker is a thread that gets it,
+    and `invariant(state)` must be true when all are done.
+
+    `options` are those of `explore`; the default targets are the modules of the three. Raises
+    InvalidArgument where a worker cannot be called.
+    """
+    return explore(
+        ThreeFunctions(setup, tuple(workers), invariant),
+        **{"targets": _modules(setup, *workers, invariant), **options},
+    )
 
 
-def execute(
-    program: Callable[[], object],
-    strategy: Strategy,
-    seed: int,
-    step_limit: int,
-    holders: Sequence[Holder],
-) -> Outcome:
-    """One execution. The collector rests meanwhile: finalizers would run where they like."""
-    execution = Execution(strategy.choose, step_limit)
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        with running(execution), substitutes(execution, seed, holders):
-            return execution.run(with_exit(program), _thread.get_ident())
-    finally:
-        if was_enabled:
-            gc.enable()
+class ThreeFunctions:
+    """The program of `check_threads`."""
+
+    def __init__(
+        self,
+        setup: Callable[[], Any],
+        workers: Sequence[Callable[[Any], object]],
+        invariant: Callable[[Any], object],
+    ) -> None:
+        for function in (setup, *workers, invariant):
+            if not callable(function):
+                raise InvalidArgument(f"{function!r} is not callable; give functions")
+        if not workers:
+            raise InvalidArgument("workers is empty; give at least one function")
+        self._setup, self._workers, self._invariant = setup, workers, invariant
+
+    def __call__(self) -> None:
+        import threading
+
+        state = self._setup()
+        threads = [
+            threading.Thread(target=worker, args=(state,), name=_name(worker))
+            for worker in self._workers
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if not self._invariant(state):
+            raise InvariantViolated(f"invariant {_name(self._invariant)!r} does not hold")
+
+
+@dataclass
+class _Run:
+    """The mutable state of one exploration."""
+
+    program: Callable[[], object]
+    strategy: Strategy
+    executions: int
+    seed: int
+    step_limit: int
+    time_limit_s: float | None = None
+    stop_on_first: bool = True
+    on_progress: Callable[[Progress], None] | None = None
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    unreliable: str = ""
+    limits_hit: int = 0
+    done: int = 0
+    wrong: int = 0
+    real_choices: int = 0
+    tasks: int = 0
+    steps: int = 0
+    context_switches: int = 0
+    preemptions: int = 0
+    uncontrolled: dict[str, None] = field(default_factory=dict)
+    interrupted: bool = False
+    began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def elapsed_s(self) -> float:
+        return time.perf_counter() - self.began
+
+    def explore(self, lab: Laboratory) -> None:
+        self.reason = f"all {self.executions} executions are done"
+        try:
+            self.unreliable = lab.check_repeatable(self.program, self.seed, self.step_limit)
+            self.began = time.perf_counter()
+            for number in range(self.executions):
+                if not self.strategy.begin(number):
+                    self.reason = "the strategy has nothing left to try"
+                    return
+                if self._execute(lab, number) and self.stop_on_first:
+                    self.reason = "the first finding was asked for"
+                    return
+                if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
+                    self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
+                    return
+                if self.on_progress is not None and number % 64 == 0:
+                    self.on_progress(self._progress())
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.reason = "interrupted"
+
+    def _execute(self, lab: Laboratory, number: int) -> bool:
+        outcome = lab.execute(
+            self.program, self.strategy.choose, seed=self.seed, step_limit=self.step_limit
+        )
+        self.add(outcome)
+        if not is_wrong(outcome):
+            return False
+        origin = _origin(self.program, lab, self.step_limit)
+        execution, note = lab.explain(self.program, outcome, number, self.seed, self.step_limit)
+        self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
+        return True
+
+    def add(self, outcome: Outcome) -> None:
+        self.done += 1
+        self.wrong += is_wrong(outcome)
+        self.limits_hit += outcome.ending is Ending.STEP_LIMIT
+        self.real_choices += bool(outcome.chosen)
+        self.tasks = max(self.tasks, outcome.tasks)
+        self.steps += outcome.steps
+        self.context_switches += outcome.context_switches
+        self.preemptions += outcome.preemptions
+        self.uncontrolled.update(dict.fromkeys(outcome.uncontrolled))
+
+    def conclude(self, lab: Laboratory) -> Exploration:
+        verdict, why = self._verdict(lab)
+        elapsed = self.elapsed_s
+        clean = self.done if not self.wrong else 0
+        return Exploration(
+            verdict=verdict,
+            reason=why or self.reason,
+            findings=self.findings,
+            statistics=Statistics(
+                executions=self.done,
+                steps=self.steps,
+                context_switches=self.context_switches,
+                preemptions=self.preemptions,
+                tasks_max=self.tasks,
+                elapsed_s=elapsed,
+                executions_per_s=self.done / elapsed if elapsed else 0.0,
+                clean_executions=clean,
+            ),
+            notices=(*lab.notices, *((self.unreliable,) if self.unreliable else ())),
+        )
+
+    def _progress(self) -> Progress:
+        elapsed = self.elapsed_s
+        rate = self.done / elapsed if elapsed else 0.0
+        left = [] if self.time_limit_s is None else [self.time_limit_s - elapsed]
+        if rate:
+            left.append((self.executions - self.done) / rate)
+        return Progress(
+            executions=self.done,
+            elapsed_s=elapsed,
+            findings=self.wrong,
+            executions_per_s=rate,
+            time_left_s=max(0.0, min(left)) if left else None,
+        )
+
+    def _verdict(self, lab: Laboratory) -> tuple[Verdict, str]:
+        if self.findings:
+            return Verdict.VIOLATED, ""
+        if self.interrupted and not self.done:
+            return Verdict.UNKNOWN, "interrupted before the first execution was done"
+        if self.uncontrolled:
+            return Verdict.UNKNOWN, f"not under control: {'; '.join(self.uncontrolled)}"
+        if self.limits_hit:
+            return (
+                Verdict.UNKNOWN,
+                f"{self.limits_hit} of {self.done} executions came to the step limit of "
+                f"{self.step_limit}; is there a loop that spins?",
+            )
+        if self.unreliable:
+            return Verdict.UNKNOWN, self.unreliable
+        if not self.real_choices:
+            instead = " ".join(lab.missing_notices)
+            return (
+                Verdict.UNKNOWN,
+                "no execution ever had two ready tasks, so nothing was explored"
+                + (f"; {instead}" if instead else ""),
+            )
+        if lab.missing_notices:
+            return Verdict.UNKNOWN, " ".join(lab.missing_notices)
+        return (Verdict.UNKNOWN if self.interrupted else Verdict.HOLDS), ""
+
+
+def _origin(program: Callable[[], object], lab: Laboratory, step_limit: int) -> Origin:
+    module = str(getattr(program, "__module__", ""))
+    return Origin(
+        workload=f"{module}:{_name(program)}",
+        target=module,
+        settings={
+            "targets": sorted(lab.targets),
+            "carrier": lab.carrier,
+            "step_limit": step_limit,
+        },
+    )
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def _modules(*functions: Any) -> tuple[str, ...]:
+    found = [getattr(function, "__module__", None) for function in functions]
+    return tuple(sorted({module for module in found if module}))
+
+
+def _check_options(
+    executions: int, step_limit: int, time_limit_s: float | None, carrier: str
+) -> None:
+    if executions < 1:
+        raise InvalidArgument(f"executions is {executions}; it must be above 0")
+    if step_limit < 1:
+        raise InvalidArgument(f"step_limit is {step_limit}; it must be above 0")
+    if time_limit_s is not None and not time_limit_s > 0:
+        raise InvalidArgument(f"time_limit_s is {time_limit_s}; it must be above 0")
+    if carrier not in CARRIERS:
+        raise InvalidArgument(
+            f"there is no carrier {carrier!r}; choose one of {', '.join(CARRIERS)}"
+        )
 
 
 def _strategy(strategy: str | Strategy, seed: int) -> Strategy:
@@ -155,13 +360,3 @@ def _strategy(strategy: str | Strategy, seed: int) -> Strategy:
         known = ", ".join(STRATEGIES)
         raise InvalidArgument(f"there is no strategy {strategy!r}; choose one of {known}")
     return STRATEGIES[strategy](seed)
-
-
-def _verdict(outcomes: list[Outcome], failing: list[Failing]) -> tuple[Verdict, str]:
-    if failing:
-        return Verdict.VIOLATED, ""
-    if any(outcome.ending is Ending.STEP_LIMIT for outcome in outcomes):
-        return Verdict.UNKNOWN, "an execution came to the step limit; is there a loop that spins?"
-    if not any(outcome.choices for outcome in outcomes):
-        return Verdict.UNKNOWN, "no execution ever had two ready tasks, so nothing was explored"
-    return Verdict.HOLDS, ""

@@ -1,4 +1,4 @@
-"""What a run reports: verdicts, violations and findings. Plain data; imports nothing of ours."""
+"""What a run reports: verdicts, violations and findings. Plain data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from stress.events import Event
+from stress.frame import Frame as Frame
+from stress.schedule import Schedule
 
 
 class Verdict(enum.Enum):
@@ -30,15 +34,6 @@ class FindingKind(enum.StrEnum):
     STARVATION = "starvation"
     CRASH = "crash"
     HANG = "hang"
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One frame of a stack."""
-
-    file: str
-    line: int
-    function: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +83,8 @@ class Finding:
     `python` and `details` are JSON mappings. `settings` holds `size`, `noise`,
     `trial_timeout_s` and `memory_limit_mib`. `condition` says how the trial ended; at most one
     of `signal` and `exit_code` is set. `directory` is empty until the finding is stored.
+    `schedule` replays a finding of controlled execution, and `trace` is what happened in it step
+    by step; in parallel execution they are None and empty.
     """
 
     kind: FindingKind
@@ -115,6 +112,8 @@ class Finding:
     count: int = 1
     replay_command: str = ""
     directory: str = ""
+    schedule: Schedule | None = None
+    trace: tuple[Event, ...] = ()
 
     @property
     def id(self) -> str:

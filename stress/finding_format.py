@@ -8,7 +8,9 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from stress.errors import InvalidArgument
+from stress.events import Anchor, Event
 from stress.finding import Finding, FindingKind, Frame, RecordedOperation, ThreadStack
+from stress.schedule import Schedule
 
 FORMAT = "hermes-stress finding"
 FORMAT_VERSION = 1
@@ -21,7 +23,14 @@ _MAPPINGS = ("plan", "settings", "python", "details")
 
 def finding_to_json(finding: Finding) -> dict[str, Any]:
     """The finding as JSON values, its format named; `finding_from_json` gives an equal one back."""
-    return {"format": FORMAT, "format_version": FORMAT_VERSION, "id": finding.id, **asdict(finding)}
+    value = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "id": finding.id,
+        **asdict(finding),
+    }
+    value["schedule"] = finding.schedule.to_json() if finding.schedule else None
+    return value
 
 
 def encode_finding(finding: Finding) -> str:
@@ -81,7 +90,37 @@ def _finding(value: Mapping[str, Any]) -> Finding:
         members["threads"] = tuple(_stack(stack) for stack in members["threads"])
     if "operations" in members:
         members["operations"] = tuple(_operation(entry) for entry in members["operations"])
+    if members.get("schedule") is not None:
+        members["schedule"] = Schedule.from_json(members["schedule"])
+    if "trace" in members:
+        members["trace"] = tuple(_event(event) for event in members["trace"])
     return Finding(**members)
+
+
+def _event(value: Mapping[str, Any]) -> Event:
+    frame, preempted = value["frame"], value["preempted"]
+    return Event(
+        step=int(value["step"]),
+        task=int(value["task"]),
+        anchor=_anchor(value["anchor"]),
+        subject=str(value["subject"]),
+        ready=tuple(map(int, value["ready"])),
+        frame=None if frame is None else _frame(frame),
+        preempted=None if preempted is None else _anchor(preempted),
+    )
+
+
+def _anchor(value: Mapping[str, Any]) -> Anchor:
+    return Anchor(
+        kind=str(value["kind"]),
+        name=str(value["name"]),
+        function=str(value["function"]),
+        occurrence=int(value["occurrence"]),
+    )
+
+
+def _frame(value: Mapping[str, Any]) -> Frame:
+    return Frame(str(value["file"]), int(value["line"]), str(value["function"]))
 
 
 def _check(name: str, member: object) -> None:
@@ -104,10 +143,7 @@ def _check(name: str, member: object) -> None:
 def _stack(value: Mapping[str, Any]) -> ThreadStack:
     return ThreadStack(
         thread=str(value["thread"]),
-        frames=tuple(
-            Frame(str(frame["file"]), int(frame["line"]), str(frame["function"]))
-            for frame in value["frames"]
-        ),
+        frames=tuple(_frame(frame) for frame in value["frames"]),
         current=bool(value["current"]),
     )
 

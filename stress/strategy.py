@@ -3,41 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
+
+from stress.events import Anchor
+from stress.site import Site
 
 
 class Pending:
-    """What a ready task is about to do. Good for the length of one call: the engine reuses it.
+    """What a task is about to do. Good for the length of one call: the engine reuses it.
 
-    `task` numbers tasks by their creation. `kind` is the operation (`acquire`, `release`, `start`,
-    `sleep`, …) and `subject` numbers the object of it by first use; 0 where there is none.
+    `task` numbers tasks by their creation. `site` says what the operation is and where it stands.
+    `anchor` names the operation in a way that outlives edits and Python versions; it is there in
+    recorded executions only, and None in others. `yielding` is set where the task spins: it asks
+    for others to go first.
     """
 
-    __slots__ = ("kind", "subject", "task")
+    __slots__ = ("_numbers", "anchor", "object", "site", "task", "yielding")
 
-    def __init__(self, task: int, kind: str, subject: int) -> None:
+    def __init__(self, task: int, site: Site, numbers: dict[int, int]) -> None:
         self.task = task
-        self.kind = kind
-        self.subject = subject
+        self.site = site
+        self.anchor: Anchor | None = None
+        self.yielding = False
+        self.object: Any = None
+        self._numbers = numbers
+
+    @property
+    def subject(self) -> int:
+        """The number of the object that the operation is about; 0 where there is none.
+
+        Objects are numbered when they are first asked for, so that the same strategy sees the
+        same numbers in every execution with the same choices.
+        """
+        return number_of(self.object, self._numbers)
 
     def __repr__(self) -> str:
-        return f"Pending({self.task}, {self.kind!r}, {self.subject})"
+        return f"Pending({self.task}, {self.site.kind!r}, {self.site.name!r})"
+
+
+def number_of(subject: object, numbers: dict[int, int]) -> int:
+    """The number of an object in `numbers`, by the order of first use; 0 for None."""
+    if subject is None:
+        return 0
+    return numbers.setdefault(id(subject), len(numbers) + 1)
 
 
 class Strategy(Protocol):
     """Chooses the next task at every scheduling point; lives across executions.
 
-    Its randomness comes from its seed alone, so that the same seed makes the same choices.
+    Its randomness comes from its seed alone, so that the same seed makes the same choices. It must
+    not keep or change what it is shown.
     """
 
     def begin(self, execution: int) -> bool:
         """Get ready for this execution, counted from 0; False where there is none left to try."""
         ...
 
-    def choose(self, ready: Sequence[Pending], current: int | None) -> int:
-        """The index into `ready` of the task to run next.
+    def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
+        """The number of the task to run next, one of `ready`.
 
-        `ready` holds at least two tasks, by number. `current` is the number of the task that has
-        just run; None where it has ended or waits, and so is not among them.
+        `ready` holds at least two numbers of tasks, in order. `pending[number]` is what a task is
+        about to do. `current` is the task that has just run; None where it has ended or waits, and
+        so is not ready.
         """
         ...

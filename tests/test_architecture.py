@@ -13,13 +13,14 @@ ROOT = Path(__file__).parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule",
-        "strategy", "site",
+        "strategy", "site", "frame", "events", "statistics",
     ),
     ("trial",),
     ("judge", "finding_store"),
     ("oracles", "strategies", "engine", "instrument"),
     ("workloads", "mutants", "parallel"),
-    ("program",),
+    ("program", "diagnosis"),
+    ("controlled",),
     ("api", "exploration"),
     ("report", "campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),

@@ -1,62 +1,126 @@
-"""The hook that instrumented code calls: it says which accesses are scheduling points."""
+"""What instrumented code calls: it says which operations are scheduling points, and which are not.
+
+A point is where a task is about to touch what another task could see. Looking up a method, or
+calling a Python function, is none: the function's own accesses are.
+"""
 
 from __future__ import annotations
 
+import io
+import types
 from collections import OrderedDict, deque
-from types import (
-    BuiltinFunctionType,
-    FunctionType,
-    GeneratorType,
-    MemberDescriptorType,
-    MethodType,
-    ModuleType,
-)
+from collections.abc import Callable
 from typing import Any
 
-from stress.engine.context import context
-from stress.engine.instrument import Hook
-from stress.engine.locks import Lock
+from stress.engine.context import context, controlled
+from stress.engine.locks import Lock, SimpleQueue
+from stress.engine.threads import Local
+from stress.site import Site
 
-#: Their methods are accesses to them as a whole.
+#: Their state is in C: their methods, and builtins that are given one, are accesses to them.
 CONTAINERS = (list, dict, set, deque, bytearray, OrderedDict)
-#: Nothing of them changes, or what changes is a model with points of its own.
+#: What they do is seen outside of the process, or by whoever shares them.
+_OPAQUE = (io.IOBase,)
+#: Nothing of them changes, or what changes is a model with points of its own. An iterator over
+#: what cannot change belongs, nearly always, to the loop that made it.
 _INERT = (
-    ModuleType, FunctionType, MethodType, BuiltinFunctionType, GeneratorType, Lock, str, bytes,
-    int, float, tuple, frozenset, range, type(None),
+    types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType,
+    types.GeneratorType, types.CoroutineType, types.MethodWrapperType, Lock, SimpleQueue, Local,
+    *(type(iter(made)) for made in ((), "", "é", b"", range(0), range(1 << 70))),
+    str, bytes, int, float, complex, tuple, frozenset, range, slice, type(None),
 )  # fmt: skip
+#: Builtins that only look at their first argument from outside.
+_HARMLESS = frozenset({
+    "isinstance", "issubclass", "id", "callable", "type", "hash", "format", "getattr", "hasattr",
+    "setattr", "delattr", "super", "property", "staticmethod", "classmethod", "object", "range",
+})  # fmt: skip
+
+Hook = Callable[..., None]
 
 
 def make_access() -> Hook:
-    """The hook of one exploration; it remembers what it has seen of classes."""
+    """The hook for attributes, items and iteration; it remembers what it has seen of classes."""
     by_type: dict[Any, frozenset[str] | None] = {}
 
-    def access(kind: str, subject: Any, name: str) -> None:
-        """A scheduling point where a task is about to touch shared state."""
+    def access(site: Site, subject: Any) -> None:
         execution = context.execution
-        if execution is None or execution.current is None:
+        if execution is None:
             return
-        if subject is not None:
-            made = type(subject)
-            try:
-                untouching = by_type[made]
-            except KeyError:
-                untouching = by_type[made] = _look_at(made)
-            if untouching is None or name in untouching:
-                return
-        execution.point(kind, subject)
+        task = execution.current
+        if task is None:
+            return
+        try:
+            untouching = by_type[type(subject)]
+        except KeyError:
+            untouching = by_type[type(subject)] = _look_at(type(subject))
+        if untouching is None:
+            return
+        if site.name in untouching and not (type(subject) is dict and "__builtins__" in subject):
+            return  # A look-up of a method, and not of a global that has the name of one.
+        if context.guarded and controlled() is None:
+            return
+        # `Execution.point`, written out: this is the hot path.
+        pending = task.pending
+        pending.site = site
+        pending.object = subject
+        execution.steps = steps = execution.steps + 1
+        if steps >= execution.checkpoint:
+            execution.look_up(task)
+        if execution.several:
+            execution.decide(task)
+        pending.object = None
 
     return access
 
 
+def make_call() -> Hook:
+    """The hook for calls: methods of containers and opaque objects, and builtins given one."""
+    shared = (*CONTAINERS, *_OPAQUE)
+    kinds: dict[type, bool] = {}
+
+    def call(site: Site, function: Any, argument: Any) -> None:
+        execution = context.execution
+        if execution is None or execution.current is None:
+            return
+        made = type(function)
+        if made is types.FunctionType or made is types.MethodType:
+            return
+        if made is types.BuiltinFunctionType:
+            subject = function.__self__
+            if subject is None or type(subject) is types.ModuleType:
+                if function.__name__ in _HARMLESS:
+                    return
+                subject = argument
+        elif made is type:
+            if function.__name__ in _HARMLESS:
+                return
+            subject = argument
+        else:
+            return
+        known = kinds.get(type(subject))
+        if known is None:
+            known = kinds[type(subject)] = isinstance(subject, shared) or _is_iterator(subject)
+        if known and not (context.guarded and controlled() is None):
+            execution.point(site, subject)
+
+    return call
+
+
+def _is_iterator(subject: Any) -> bool:
+    return type(subject).__module__ == "builtins" and type(subject).__name__.endswith("iterator")
+
+
 def _look_at(made: type[Any]) -> frozenset[str] | None:
     """Names whose look-up on an instance touches no state of it; None where nothing does."""
-    return None if issubclass(made, _INERT) else methods(made)
+    if issubclass(made, _INERT) and not issubclass(made, types.ModuleType):
+        return None
+    if issubclass(made, types.ModuleType):
+        return None
+    return methods(made)
 
 
 def methods(made: type[Any]) -> frozenset[str]:
-    """Names that give a method of the class; none for containers, whose methods are accesses."""
-    if issubclass(made, CONTAINERS):
-        return frozenset()
+    """Names that give a method of the class: the call, if anything, is the access."""
     found: dict[str, Any] = {}
     for base in reversed(made.__mro__):
         found.update(vars(base))
@@ -64,5 +128,5 @@ def methods(made: type[Any]) -> frozenset[str]:
         name
         for name, value in found.items()
         if callable(value) or isinstance(value, classmethod | staticmethod | property)
-        if not isinstance(value, MemberDescriptorType)
+        if not isinstance(value, types.MemberDescriptorType)
     )

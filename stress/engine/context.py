@@ -2,44 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import _thread
+import functools
+from collections.abc import Callable
+from typing import Any
 
 from stress.engine.execution import Execution
-from stress.errors import InvalidArgument
+from stress.engine.task import Task
+
+_IDENT = _thread.get_ident
 
 
 class Context:
-    """The one object of the engine that outlives an execution: which one runs, if any."""
+    """The one object of the engine that outlives an execution: which one runs, if any.
 
-    __slots__ = ("execution",)
+    `guarded` is set where other threads of the process run beside the exploration: then who asks
+    has to show that it is a task.
+    """
+
+    __slots__ = ("execution", "guarded", "in_session")
 
     def __init__(self) -> None:
         self.execution: Execution | None = None
+        self.guarded = False
+        self.in_session = False
 
 
 context = Context()
 
 
-@contextmanager
-def running(execution: Execution) -> Iterator[None]:
-    """Make `execution` the one that runs. Raises InvalidArgument where there is one already."""
-    if context.execution is not None:
-        raise InvalidArgument(
-            "a controlled execution runs already; an explored program cannot explore another"
-        )
-    context.execution = execution
-    try:
-        yield
-    finally:
-        context.execution = None
-
-
-def running_execution() -> Execution:
-    """The execution that runs. Raises RuntimeError, explaining itself, where none does."""
+def controlled() -> tuple[Execution, Task] | None:
+    """The execution and its running task, where the caller is that task; None elsewhere."""
     execution = context.execution
-    if execution is None:
-        raise RuntimeError(
-            "this lock was made in a controlled execution that is over; make it anew"
-        )
-    return execution
+    if execution is None or execution.current is None:
+        return None
+    if context.guarded and _IDENT() not in execution.carrier.threads:
+        return None
+    return execution, execution.current
+
+
+def running() -> tuple[Execution, Task]:
+    """`controlled`, for code that only a task can have come to."""
+    execution = context.execution
+    assert execution is not None
+    assert execution.current is not None
+    return execution, execution.current
+
+
+def only_when_controlled(model: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is `model` for tasks and `real` for everybody else."""
+
+    @functools.wraps(real)
+    def either(*args: Any, **kwargs: Any) -> Any:
+        execution = context.execution
+        if execution is None or execution.current is None:
+            return real(*args, **kwargs)
+        if context.guarded and _IDENT() not in execution.carrier.threads:
+            return real(*args, **kwargs)
+        return model(*args, **kwargs)
+
+    return either

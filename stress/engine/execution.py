@@ -1,181 +1,269 @@
-"""One controlled execution: tasks on greenlets, one at a time, a strategy between their steps.
+"""One controlled execution: one task at a time, and a strategy between their steps.
 
 Every operation that another task could see is a scheduling point: the task says what it is about
-to do, the strategy says who goes on. A task that waits leaves the ready list and comes back when
-what it waits for has changed; when nobody is ready, the clock moves to the next deadline, and
+to do, the strategy says who goes on. A task that cannot do what it is about to do (the lock is
+held) is not ready, and so never chosen. When nobody is ready the clock moves to the next deadline;
 where there is none, that is a deadlock.
+
+There is no task that schedules: who gives up the turn chooses who has it next, and hands it over.
 """
 
 from __future__ import annotations
 
-import bisect
 import heapq
 import itertools
+from bisect import insort
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-import greenlet
-
-from stress.engine.outcome import Ending, Failure, Outcome, Wait
+from stress.engine.carriers import Carrier
+from stress.engine.outcome import Ending, Failure, Outcome
+from stress.engine.recording import Recorder
+from stress.engine.spinning import Watch
+from stress.engine.task import Gate, Task
+from stress.errors import InvalidArgument
+from stress.site import Site
 from stress.strategy import Pending
 
+#: Chooses the next task: see `Strategy.choose`.
+Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
+
 #: Identifiers of tasks, far from those that the system gives to threads.
-_FIRST_IDENT = 1 << 52
-#: How often an aborted task is told so before it is left alone.
-_ABORT_TRIES = 100
+FIRST_IDENT = 1 << 52
+#: After so many steps the engine looks whether a task spins.
+WATCH_EVERY = 256
+#: Points that a task passes silently while it is unwound, and how often it is told after that.
+SILENT_POINTS, ABORT_TRIES = 1_000, 1_000
+
+BEGIN = Site("begin", "", "", "", "", 0, 0)
+NO_STEP_LIMIT = 1 << 60
 
 
 class Aborted(BaseException):
     """Unwinds a task of an execution that is over."""
 
 
-class Subject(Protocol):
-    """What tasks wait for. `owner` is the task that can end the wait, where one can."""
-
-    @property
-    def owner(self) -> Task | None: ...
-
-
-class Task:
-    """A thread of the program, on a greenlet."""
-
-    __slots__ = (
-        "aborted", "daemon", "deadline", "ending", "ident", "number", "pending", "starter",
-        "subject", "switch", "timed_out", "unit",
-    )  # fmt: skip
-
-    def __init__(self, number: int, ident: int, unit: Any, daemon: bool) -> None:
-        self.number = number
-        self.ident = ident
-        self.unit = unit
-        self.switch: Callable[[], object] = unit.switch
-        self.daemon = daemon
-        self.pending = Pending(number, "begin", 0)
-        self.subject: Subject | None = None
-        self.deadline: float | None = None
-        self.timed_out = False
-        self.aborted = 0
-        self.starter: Task | None = None
-        self.ending: list[Callable[[], None]] = []
-
-
 class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
+    __slots__ = (
+        "_choose",
+        "_ending",
+        "_error",
+        "_step_limit",
+        "_stuck",
+        "_timer_numbers",
+        "_timers",
+        "_unwound",
+        "_watch",
+        "aborting",
+        "alive",
+        "carrier",
+        "checkpoint",
+        "chosen",
+        "clock_s",
+        "current",
+        "failures",
+        "numbers",
+        "opened",
+        "pendings",
+        "preemptions",
+        "ready",
+        "recorder",
+        "several",
+        "steps",
+        "switches",
+        "tasks",
+        "uncontrolled",
+    )  # fmt: skip
+
     def __init__(
-        self, choose: Callable[[Sequence[Pending], int | None], int], step_limit: int
+        self,
+        choose: Choose,
+        carrier: Carrier,
+        step_limit: int = NO_STEP_LIMIT,
+        recorder: Recorder | None = None,
     ) -> None:
+        self.carrier = carrier
+        self.recorder = recorder
+        if recorder:
+            recorder.attach(self)
         self.clock_s = 0.0
-        self.aborting = False
         self.failures: list[Failure] = []
-        self._choose = choose
+        #: Calls that were not under control, by name, in the order of their first time.
+        self.uncontrolled: dict[str, None] = {}
+        #: What must be put back when it is over, whatever happens: `opened` is called in reverse.
+        self.opened: list[Callable[[], None]] = []
+        self.tasks: list[Task] = []
+        self.pendings: list[Pending] = []
+        #: The numbers of the ready tasks, in order; `several` says whether there are two.
+        self.ready: list[int] = []
+        self.several = False
+        #: The task that runs; None while a strategy is asked, and before and after.
+        self.current: Task | None = None
+        self.alive = 0
+        #: Times that the turn went on because it had to, and because the strategy wanted it.
+        self.steps = self.switches = self.preemptions = 0
+        self.chosen: list[int] = []
+        self.aborting = False
+        #: At this step the engine looks up from its work; see `look_up`.
+        self.checkpoint = 0 if recorder else min(WATCH_EVERY, step_limit // 2)
+        self._choose: Choose = recorder.choosing(choose) if recorder else choose
         self._step_limit = step_limit
-        self._steps = self._context_switches = self._preemptions = 0
-        self._choices: list[tuple[int, str, tuple[int, ...]]] = []
-        self._tasks: list[Task] = []
-        # The ready tasks by number, and in step with them what a strategy sees.
-        self._ready: list[Task] = []
-        self._pending: list[Pending] = []
-        self._numbers: tuple[int, ...] = ()
-        self._alive = 0
         self._timers: list[tuple[float, int, Task]] = []
         self._timer_numbers = itertools.count()
-        # Number and object by id: held, so that no other object can come to have its id.
-        self._subjects: dict[int, tuple[int, object]] = {id(None): (0, None)}
-        self._hub: Any = None
+        #: Objects by id, numbered by their first use.
+        self.numbers: dict[int, int] = {}
         self._ending = Ending.FINISHED
-        self._waits: tuple[Wait, ...] = ()
         self._error: BaseException | None = None
-        self.current: Task | None = None
+        self._watch: Watch | None = None
+        self._unwound = 0
+        self._stuck: list[int] = []
 
     # -- what tasks call ------------------------------------------------------------------------
 
-    def spawn(
-        self, function: Callable[..., object], *arguments: Any, ident: int = 0, daemon: bool = False
-    ) -> Task:
-        """Make a ready task; it runs when it is chosen."""
-        number = len(self._tasks)
-        unit = greenlet.greenlet(None, self._hub)
-        task = Task(number, ident or _FIRST_IDENT + number, unit, daemon)
-        unit.run = lambda: self._run_task(task, function, arguments)
-        self._tasks.append(task)
-        self._alive += not daemon
-        self._make_ready(task)
-        return task
-
-    def start(self, task: Task) -> None:
-        """Run a new task up to its `begun`, and no other meanwhile: a start is one step."""
-        starter = self.running()
-        task.starter, self.current = starter, task
-        task.switch()
-        if self.aborting:
-            self._unwind()
-
-    def begun(self) -> None:
-        """Back to who started the running task, where that waits in `start`."""
-        task = self.running()
-        starter, task.starter = task.starter, None
-        if starter is not None:
-            self.current = starter
-            starter.switch()
-            if self.aborting:
-                self._unwind()
-
-    def point(self, kind: str, subject: object = None) -> None:
+    def point(self, site: Site, subject: object = None) -> None:
         """A scheduling point: the running task is about to do this, and anybody may go first."""
-        if self.aborting:
-            self._unwind()
         task = self.current
         assert task is not None
-        # `_announce` and `_switch`, written out: this is the hot path.
-        self._steps = steps = self._steps + 1
-        if steps > self._step_limit:
-            self._exceed()
+        # The hot path stands a second time in `accesses`, where it saves a call.
         pending = task.pending
-        pending.kind = kind
-        known = self._subjects.get(id(subject))
-        pending.subject = known[0] if known is not None else self._number(subject)
-        if len(self._ready) == 1:
-            return
-        chosen = self._take(task.number)
-        if chosen is None:
-            self._leave()
-            return
-        self.current = chosen
-        if chosen is task:
-            return
-        self._preemptions += 1
-        self._context_switches += 1
-        chosen.switch()
-        if self.aborting:
-            self._unwind()
+        pending.site = site
+        pending.object = subject
+        self.steps = steps = self.steps + 1
+        if steps >= self.checkpoint:
+            self.look_up(task)
+        if self.several:
+            self.decide(task)
+        pending.object = None
 
-    def wait(self, kind: str, subject: Subject | None, timeout_s: float | None = None) -> bool:
-        """Leave the ready list until `wake`, or until the clock is there; False in that case."""
-        task = self.running()
-        self._announce(task, kind, subject)
-        task.subject, task.timed_out, task.deadline = subject, False, None
+    def decide(self, task: Task) -> None:
+        """Let the strategy choose who goes on where the running task is about to; it could."""
+        number = task.number
+        # Nobody runs meanwhile: what the strategy touches is no access of the program.
+        self.current = None
+        try:
+            if task.pending.yielding:
+                chosen = self._let_others_go(number)
+            else:
+                chosen = self._choose(self.ready, self.pendings, number)
+                self.chosen.append(chosen)
+            following = self.tasks[chosen]
+        except BaseException as error:
+            self._fail(error, task)
+            raise Aborted from None
+        if chosen == number:
+            self.current = task
+            return
+        if following.blocked is not None:
+            self._fail(_not_ready(chosen, self.ready), task)
+            raise Aborted
+        self.preemptions += 1
+        self.current = following
+        following.switch()
+        if self.aborting:
+            self._raise_aborted(task)
+
+    def park(self, site: Site, gate: Gate, timeout_s: float | None = None) -> bool:
+        """Leave the ready tasks until `release`, or until the clock is there; False if it was.
+
+        Raises Aborted where the execution is over.
+        """
+        task = self.current
+        assert task is not None
+        if self.aborting:
+            self._raise_aborted(task)
+        task.pending.site, task.pending.object = site, gate
+        self.steps += 1
+        if self.steps >= self.checkpoint:
+            self.look_up(task, parking=True)
+        task.blocked, task.timed_out = gate, False
         if timeout_s is not None:
-            task.deadline = self.clock_s + max(timeout_s, 0.0)
-            heapq.heappush(self._timers, (task.deadline, next(self._timer_numbers), task))
-        self._unready(task)
-        if self._ready:
-            self._switch(self._take(None))
+            self._set_timer(task, timeout_s)
+        self.ready.remove(task.number)
+        self.several = len(self.ready) > 1
+        following = self._next()
+        if following is not task:
+            self._hand_over(following, task)
+        elif self.aborting:
+            self._raise_aborted(task)
         else:
-            self._leave()
+            self.current = task
+        task.deadline = task.pending.object = None
         return not task.timed_out
 
-    def wake(self, task: Task) -> None:
-        """Make a waiting task ready."""
-        task.subject = task.deadline = None
-        self._make_ready(task)
+    def pass_gate(
+        self, site: Site, gate: Gate, is_open: bool, timeout_s: float | None = None
+    ) -> bool:
+        """A point that its task passes while the gate is open; False where the clock came first."""
+        task = self.current
+        assert task is not None
+        if is_open and not self.several:
+            self.point(site, gate)
+            return True
+        number = task.number
+        gate.waiters.append(number)
+        try:
+            if not is_open:
+                return self.park(site, gate, timeout_s)
+            task.timed_out = False
+            if timeout_s is not None:
+                self._set_timer(task, timeout_s)
+            self.point(site, gate)
+            task.deadline = None
+            return not task.timed_out
+        finally:
+            if number in gate.waiters:
+                gate.waiters.remove(number)
 
-    def running(self) -> Task:
-        """The task that runs. Raises Aborted in every task of an execution that is over."""
-        if self.aborting:
-            self._unwind()
-        assert self.current is not None
-        return self.current
+    def shut(self, gate: Gate) -> None:
+        """Nobody can pass the gate now: who is about to is not ready any more."""
+        waiters = gate.waiters
+        if waiters and not self.aborting:
+            for number in waiters:
+                self.tasks[number].blocked = gate
+            self.ready = [number for number in self.ready if number not in waiters]
+            self.several = len(self.ready) > 1
+
+    def open(self, gate: Gate) -> None:
+        """Whoever is about to pass the gate can."""
+        if gate.waiters and not self.aborting:
+            for number in gate.waiters:
+                self.tasks[number].blocked = None
+            self.ready += gate.waiters
+            self.ready.sort()
+            self.several = len(self.ready) > 1
+
+    def release(self, task: Task) -> None:
+        """Make one waiting task ready."""
+        if not self.aborting:
+            task.blocked = None
+            insort(self.ready, task.number)
+            self.several = len(self.ready) > 1
+
+    def spawn(
+        self, function: Callable[[], object], *, ident: int = 0, daemon: bool = False
+    ) -> Task:
+        """Make a ready task; it runs when it is chosen."""
+        if self.aborting and self.current is not None:
+            self._raise_aborted(self.current)
+        number = len(self.tasks)
+
+        def job() -> Any:
+            return self._live(task, function)
+
+        unit = self.carrier.unit(job) if number else self.carrier.first(job)
+        pending = Pending(number, BEGIN, self.numbers)
+        task = Task(self, number, ident or FIRST_IDENT + number, unit, daemon, pending)
+        self.tasks.append(task)
+        self.pendings.append(pending)
+        if not daemon:
+            self.alive += 1
+        self.ready.append(number)  # The highest number there is: still in order.
+        self.several = len(self.ready) > 1
+        if self.recorder:
+            self.recorder.begun(task)
+        return task
 
     # -- the run --------------------------------------------------------------------------------
 
@@ -184,146 +272,233 @@ class Execution:
 
         Raises what the strategy raises.
         """
-        self._hub = greenlet.getcurrent()
-        self.spawn(program, ident=ident)
+        first = self.spawn(program, ident=ident)
+        self.current = first
         try:
-            while self._alive and (task := self._next()):
-                self.current = task
-                task.switch()
+            if self.recorder:
+                self.recorder.took(0)
+            self.carrier.run(first.unit)
         finally:
-            self._abort()
+            self.current = None
+            for close in reversed(self.opened):
+                close()
         if self._error is not None:
             raise self._error
+        outcome = self._outcome()
+        self._let_go()
+        return outcome
+
+    def _outcome(self) -> Outcome:
         return Outcome(
             ending=self._ending,
             failures=tuple(self.failures),
-            waits=self._waits,
-            taken=tuple(self._choices),
-            tasks=len(self._tasks),
-            steps=self._steps,
-            context_switches=self._context_switches,
-            preemptions=self._preemptions,
+            waiting=() if self.recorder is None else tuple(self.recorder.waiting),
+            spinning=() if self._watch is None else self._watch.spinning,
+            chosen=tuple(self.chosen),
+            tasks=len(self.tasks),
+            steps=self.steps,
+            context_switches=self.switches + self.preemptions,
+            preemptions=self.preemptions,
             clock_s=self.clock_s,
+            uncontrolled=tuple(self.uncontrolled),
+            stuck=tuple(self._stuck),
         )
 
-    def _next(self) -> Task | None:
-        if self._error is not None or self._ending is not Ending.FINISHED:
-            return None
-        while not self._ready and self._timers:
-            deadline, _, task = heapq.heappop(self._timers)
-            if task.deadline == deadline:
-                self.clock_s = max(self.clock_s, deadline)
-                self.wake(task)
-                task.timed_out = True
-        if not self._ready:
-            self._ending = Ending.DEADLOCK
-            self._waits = tuple(self._wait_of(task) for task in self._tasks if not task.unit.dead)
-            return None
-        return self._take(None)
+    def _let_go(self) -> None:
+        """Untie what refers to itself, so that little is left for the garbage collector."""
+        for task in self.tasks:
+            task.ending.clear()
+            task.owner = task.thread = task.execution = None
+        self.pendings.clear()
 
-    def _wait_of(self, task: Task) -> Wait:
-        owner = task.subject.owner if task.subject is not None else None
-        holder = None if owner is None else owner.number
-        return Wait(task.number, task.pending.kind, task.pending.subject, holder)
+    def interrupt(self, error: BaseException) -> None:
+        """End the execution with this error at its next step; `run` raises it."""
+        self._error = self._error or error
+        self.checkpoint = 0
 
-    def _take(self, current: int | None) -> Task | None:
-        """Ask the strategy, and record a real choice; None where the strategy failed."""
-        ready = self._ready
-        if len(ready) == 1:
-            return ready[0]
-        # Nobody runs meanwhile: what the strategy touches is no access of the program.
-        self.current = None
-        try:
-            task = ready[self._choose(self._pending, current)]
-        except BaseException as error:
-            # It is nobody's failure in the program: it must not come up through a task.
-            self._error = error
-            return None
-        numbers = self._numbers
-        if not numbers:
-            numbers = self._numbers = tuple([task.number for task in ready])
-        self._choices.append((task.number, task.pending.kind, numbers))
-        return task
-
-    def _switch(self, task: Task | None) -> None:
-        if task is None:
-            self._leave()
-            return
-        self._context_switches += 1
-        self.current = task
-        task.switch()
-        if self.aborting:
-            self._unwind()
-
-    def _leave(self) -> None:
-        """Give up the turn where no task can be given it: the clock moves, or all is over."""
-        self._hub.switch()
-        if self.aborting:
-            self._unwind()
-
-    def _announce(self, task: Task, kind: str, subject: object) -> None:
-        self._steps += 1
-        if self._steps > self._step_limit:
-            self._exceed()
-        task.pending.kind = kind
-        task.pending.subject = self._number(subject)
-
-    def _exceed(self) -> None:
-        self._ending = Ending.STEP_LIMIT
-        self._leave()
-
-    def _number(self, subject: object) -> int:
-        known = self._subjects.get(id(subject))
-        if known is None:
-            known = self._subjects[id(subject)] = len(self._subjects), subject
-        return known[0]
-
-    def _make_ready(self, task: Task) -> None:
-        at = bisect.bisect(self._ready, task.number, key=lambda ready: ready.number)
-        self._ready.insert(at, task)
-        self._pending.insert(at, task.pending)
-        self._numbers = ()
-
-    def _unready(self, task: Task) -> None:
-        at = self._ready.index(task)
-        del self._ready[at], self._pending[at]
-        self._numbers = ()
-
-    # -- the end of tasks -----------------------------------------------------------------------
-
-    def _run_task(
-        self, task: Task, function: Callable[..., object], arguments: tuple[Any, ...]
-    ) -> None:
+    def _live(self, task: Task, function: Callable[[], object]) -> Any:
+        """The life of a task; gives the unit that has the turn after it."""
+        task.started = True
         try:
             if not self.aborting:
-                function(*arguments)
+                function()
         except (Aborted, SystemExit):
             pass
         except BaseException as error:
             # What comes up while a task is unwound is not the program's doing.
             if not self.aborting:
-                self.failures.append(Failure(task.number, error))
+                self.failed(task, error)
+        finally:
+            task.alive = False
+        for end in task.ending:
+            end()
         if not self.aborting:
-            self._unready(task)
-            self._alive -= not task.daemon
-            for end in task.ending:
-                end()
+            self.ready.remove(task.number)
+            self.several = len(self.ready) > 1
+            if not task.daemon:
+                self.alive -= 1
+            self.open(task)
+        following = self._next()
+        if following is None:
+            self.current = None
+            return self.carrier.home
+        self.current = following
+        self.switches += 1
+        return following.unit
 
-    def _unwind(self) -> None:
-        """End the running task of an execution that is over."""
-        task = self.current
-        assert task is not None
-        task.aborted += 1
-        if task.aborted > _ABORT_TRIES:
-            # It catches everything and goes on: it is parked here for good.
-            self._hub.switch()
+    def failed(self, task: Task, error: BaseException) -> None:
+        """An exception left a task. Ctrl-C is no failure of the program: it ends everything."""
+        if isinstance(error, KeyboardInterrupt):
+            self.interrupt(error)
+        else:
+            self.failures.append(Failure(task.number, error))
+
+    def _hand_over(self, following: Task | None, task: Task) -> None:
+        self.switches += 1
+        self.current = following
+        if following is None:
+            self.carrier.home.switch()
+        else:
+            following.switch()
+        if self.aborting:
+            self._raise_aborted(task)
+
+    def _next(self) -> Task | None:
+        """Who has the turn now that the running task gives it up; None where all are done."""
+        if not self.aborting:
+            while not self.ready and self._timers and self.alive:
+                self.pass_time()
+            if self._error is None and self.ready and self.alive:
+                following = self.tasks[self.ready[0]]
+                if self.several:
+                    following = self._ask() or following
+                elif self.recorder:
+                    self.recorder.took(following.number)
+                if self._error is None:
+                    return following
+            elif self.alive and self._error is None:
+                self._ending = Ending.DEADLOCK
+            self.abort()
+        while self._unwound < len(self.tasks):
+            task = self.tasks[self._unwound]
+            if task.alive and task.started and task.number not in self._stuck:
+                return task
+            if task.alive and not task.started:
+                task.alive = False
+                self.carrier.forget(task.unit)
+                for end in task.ending:
+                    end()
+            self._unwound += 1
+        return None
+
+    def _let_others_go(self, number: int) -> int:
+        """Who goes instead of a task that spins, whatever the strategy prefers."""
+        others = [other for other in self.ready if other != number]
+        if len(others) > 1:
+            chosen = self._choose(others, self.pendings, None)
+            self.chosen.append(chosen)
+            return chosen
+        if self.recorder:
+            self.recorder.took(others[0])
+        return others[0]
+
+    def _ask(self) -> Task | None:
+        self.current = None
+        try:
+            chosen = self._choose(self.ready, self.pendings, None)
+            following = self.tasks[chosen]
+            if following.blocked is not None or not following.alive:
+                raise _not_ready(chosen, self.ready)
+        except BaseException as error:
+            self._error = error
+            return None
+        self.chosen.append(chosen)
+        return following
+
+    # -- the clock ------------------------------------------------------------------------------
+
+    def pass_time(self) -> bool:
+        """Move the clock to the next deadline, and wake who waits for it; False without one."""
+        while self._timers:
+            deadline, _, task = heapq.heappop(self._timers)
+            if task.deadline != deadline or not task.alive or task.blocked is None:
+                continue
+            self.clock_s = max(self.clock_s, deadline)
+            task.deadline = None
+            gate, task.timed_out = task.blocked, True
+            if task.number in gate.waiters:
+                gate.waiters.remove(task.number)
+            self.release(task)
+            return True
+        return False
+
+    def move_clock(self, seconds: float) -> None:
+        """Move the clock by that much, or to where the next task wakes if that comes first."""
+        until_s = self.clock_s + seconds
+        if not (self._timers and self._timers[0][0] <= until_s and self.pass_time()):
+            self.clock_s = until_s
+
+    def _set_timer(self, task: Task, timeout_s: float) -> None:
+        task.deadline = self.clock_s + max(timeout_s, 0.0)
+        heapq.heappush(self._timers, (task.deadline, next(self._timer_numbers), task))
+
+    # -- what is looked at now and then ---------------------------------------------------------
+
+    def look_up(self, task: Task, parking: bool = False) -> None:
+        """Every step of a recorded execution, and now and then of others: limits, spinning."""
+        if self.aborting:
+            task.silent += 1
+            if task.silent > SILENT_POINTS:
+                self._raise_aborted(task)
+            return
+        if self._error is not None:
+            self.abort()
+            self._raise_aborted(task)
+        if self.recorder:
+            self.recorder.announce(task)
+            if not self.several and not parking:
+                self.recorder.took(task.number)
+        if self.steps > self._step_limit:
+            self._ending = Ending.STEP_LIMIT
+            if self._watch is not None:
+                self._watch.conclude()
+            self.abort()
+            self._raise_aborted(task)
+        if self._watch is None:
+            enforcing = self.recorder is None or self.recorder.enforcing
+            self._watch = Watch(self._step_limit, enforcing)
+        following = self._watch.look(self, task)
+        self.checkpoint = 0 if self.recorder else following
+
+    # -- the end of everything ------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """From now on every task is unwound when it has the turn, also through `except:`."""
+        if self.recorder and self._ending is Ending.DEADLOCK:
+            self.recorder.note_waiting(self.tasks)
+        self.aborting = True
+        self.checkpoint = 0
+        self.several = False
+
+    def _fail(self, error: BaseException, task: Task) -> None:
+        self.current = task
+        self._error = error
+        self.abort()
+        task.raised += 1
+
+    def _raise_aborted(self, task: Task) -> None:
+        task.raised += 1
+        if task.raised > ABORT_TRIES:
+            # It catches everything and goes on: it is left where it is, for good.
+            self._stuck.append(task.number)
+            task.alive = False
+            following = self._next()
+            self.current = following
+            (self.carrier.home if following is None else following).switch()
         raise Aborted
 
-    def _abort(self) -> None:
-        """Unwind every task that is left, also through handlers that catch everything."""
-        self.aborting = True
-        for task in self._tasks:
-            if not task.unit.dead:
-                self.current = task
-                task.switch()
-        self.current = None
+
+def _not_ready(chosen: object, ready: Sequence[int]) -> BaseException:
+    return InvalidArgument(
+        f"the strategy chose task {chosen!r}; it must choose one of the ready tasks {list(ready)}"
+    )

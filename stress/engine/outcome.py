@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from stress.schedule import Choice
+from stress.frame import Frame
 
 
 class Ending(enum.Enum):
@@ -25,34 +26,41 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """A task that waits: for what operation, on which object, held by which task if any."""
+class Waiting:
+    """A task that waits at the end: for what, on which object, and who could end its wait.
+
+    `owner` is the task that holds a lock or is joined; None where anybody could. `held` numbers
+    the locks that the waiting task holds. `frames` come innermost first. The last three are only
+    known of recorded executions.
+    """
 
     task: int
+    name: str
     kind: str
-    subject: int
+    subject: str
     owner: int | None
+    held: tuple[str, ...] = ()
+    frames: tuple[Frame, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One execution. `waits` holds who waits for whom in a deadlock.
+class Outcome(NamedTuple):
+    """One execution.
 
-    `tasks` counts tasks, `steps` scheduling points. `taken` holds the points with two ready tasks:
-    the task that was taken, what it was about to do, and the ready tasks.
+    `chosen` holds the task that was taken at each real choice, one with two ready tasks. `tasks`
+    counts tasks, `steps` scheduling points; `clock_s` is what the virtual clock moved.
+    `uncontrolled` names calls whose effect the engine neither chose nor recorded, and `stuck` the
+    tasks that could not be unwound.
     """
 
     ending: Ending
     failures: tuple[Failure, ...]
-    waits: tuple[Wait, ...]
-    taken: tuple[tuple[int, str, tuple[int, ...]], ...]
+    waiting: tuple[Waiting, ...]
+    spinning: tuple[int, ...]
+    chosen: tuple[int, ...]
     tasks: int
     steps: int
     context_switches: int
     preemptions: int
     clock_s: float
-
-    @property
-    def choices(self) -> tuple[Choice, ...]:
-        """What replays it. Made when asked for: most executions are never replayed."""
-        return tuple(Choice(*taken) for taken in self.taken)
+    uncontrolled: tuple[str, ...] = ()
+    stuck: tuple[int, ...] = ()

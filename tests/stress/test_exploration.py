@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import _thread
 import gc
+import os
 import random
+import re
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-pytest.importorskip("greenlet", reason="controlled execution needs hermes-stress[explore]")
-
-from stress.engine.outcome import Ending, Outcome
 from stress.errors import InvalidArgument, ScheduleDiverged
+from stress.events import Anchor
 from stress.exploration import Exploration, explore, replay
-from stress.finding import Verdict
-from stress.schedule import Choice, Schedule
+from stress.finding import Finding, FindingKind, Verdict
+from stress.schedule import Schedule
 from stress.strategy import Pending
 from tests.stress.engine import programs
 
 
-def replayed(program: Callable[[], object], exploration: Exploration) -> Outcome:
-    """The outcome of the finding, after it was the same a second time."""
-    (failing,) = exploration.failing
-    again = replay(program, failing.schedule)
-    first = failing.outcome
-    assert again.choices == first.choices
-    assert (again.ending, again.waits, again.steps) == (first.ending, first.waits, first.steps)
-    assert [repr(f.error) for f in again.failures] == [repr(f.error) for f in first.failures]
+def replayed(program: Callable[[], object], exploration: Exploration) -> Finding:
+    """The first finding, after a replay of its schedule showed the same, step by step."""
+    first = exploration.findings[0]
+    assert first.schedule is not None
+    assert "note" not in first.details
+    again = replay(program, Schedule.from_json(first.schedule.to_json()))
+    assert again.verdict is Verdict.VIOLATED
+    assert again.findings == tuple(replace(f, trial=0) for f in exploration.findings)
     return first
 
 
@@ -41,54 +43,67 @@ def test_what_is_wrong_is_found(program: Callable[[], None], seed: int) -> None:
     exploration = explore(program, executions=2000, seed=seed)
     assert exploration.verdict is Verdict.VIOLATED, exploration.reason
     assert exploration.reason == "the first finding was asked for"
-    outcome = replayed(program, exploration)
-    expected = Ending.DEADLOCK if program in DEADLOCKS else Ending.FINISHED
-    assert outcome.ending is expected
-    assert bool(outcome.failures) is (expected is Ending.FINISHED)
+    finding = replayed(program, exploration)
+    expected = FindingKind.DEADLOCK if program in DEADLOCKS else FindingKind.EXCEPTION
+    assert finding.kind is expected
+    assert f"programs.py:{program.__name__}" in finding.place or "programs.py:" in finding.place
 
 
 DEADLOCKS = (programs.crossed_locks, programs.lost_wake_up)
 
 
-@pytest.mark.xfail(strict=True, reason="calls of builtins are not scheduling points yet")
-@pytest.mark.parametrize("program", programs.MISSED, ids=lambda program: program.__name__)
-def test_known_misses(program: Callable[[], None]) -> None:
-    assert explore(program, executions=1000).verdict is Verdict.VIOLATED
-
-
 @pytest.mark.parametrize("program", programs.RIGHT, ids=lambda program: program.__name__)
 def test_what_is_right_is_clean(program: Callable[[], None]) -> None:
     exploration = explore(program, executions=300, seed=7)
-    assert exploration.failing == ()
+    assert exploration.findings == ()
     assert exploration.verdict is Verdict.HOLDS, exploration.reason
-    assert exploration.executions == 300
-    assert exploration.context_switches >= exploration.preemptions > 0
-    assert exploration.steps > 300
+    statistics = exploration.statistics
+    assert statistics.executions == 300
+    assert statistics.context_switches >= statistics.preemptions > 0
+    assert statistics.steps > 300
+    assert statistics.residual_risk == pytest.approx(1 - 0.05 ** (1 / 300))
 
 
 def test_a_deadlock_names_who_waits_for_whom() -> None:
-    outcome = replayed(programs.crossed_locks, explore(programs.crossed_locks))
-    owners = {wait.task: wait.owner for wait in outcome.waits}
-    # Each of the two holds what the other wants; the first task waits for one of them to end.
-    assert (owners[1], owners[2]) == (2, 1)
-    assert owners[0] in (1, 2)
-    assert {wait.kind for wait in outcome.waits} == {"acquire"}
-    assert len({wait.subject for wait in outcome.waits}) == 3
+    finding = replayed(programs.crossed_locks, explore(programs.crossed_locks))
+    assert finding.details["cycle"] == [1, 2]
+    work = r"crossed_locks.<locals>.work \(tests/stress/engine/programs.py:\d+\)"
+    assert re.fullmatch(
+        rf"deadlock: task 1 in {work} waits to acquire Lock (\d+), which task 2 holds "
+        rf"\(and holds Lock (\d+)\), and task 2 in {work} waits to acquire Lock \2, which task 1 "
+        r"holds \(and holds Lock \1\)",
+        finding.message,
+    ), finding.message
+    # The first task is no part of the cycle: it waits for one of them to end.
+    assert [stack.current for stack in finding.threads] == [False, True, True]
+    assert "waits for the end of task" in finding.details["waits"][0]
+
+
+def test_a_lost_wake_up_is_no_cycle() -> None:
+    finding = replayed(programs.lost_wake_up, explore(programs.lost_wake_up))
+    assert finding.details["cycle"] == []
+    assert re.match(
+        r"lost wake-up: task 1 in lost_wake_up.<locals>.consumer \(.*\) waits to wait .*, "
+        r"and nobody is left who could end that",
+        finding.message,
+    ), finding.message
 
 
 def test_the_same_seed_makes_the_same_choices() -> None:
-    def choices(seed: int) -> tuple[Choice, ...]:
-        return explore(programs.lost_update, seed=seed).failing[0].schedule.choices
+    def found(seed: int) -> tuple[int, Schedule | None]:
+        finding = explore(programs.lost_update, seed=seed).findings[0]
+        assert finding.schedule is not None
+        return finding.trial, replace(finding.schedule, seed=0)
 
-    assert choices(1) == choices(1)
-    assert len({choices(seed) for seed in range(5)}) == 5
+    assert found(1) == found(1)
+    assert len({found(seed) for seed in range(5)}) == 5
 
 
 def test_only_targets_are_instrumented() -> None:
     before = programs.Account.pay.__code__
     exploration = explore(programs.lost_attribute, executions=300, targets=("json",))
     assert exploration.verdict is Verdict.HOLDS
-    assert explore(programs.lost_attribute, targets=("tests.stress",)).failing
+    assert explore(programs.lost_attribute, targets=("tests.stress",)).findings
     assert programs.Account.pay.__code__ is before
 
 
@@ -113,11 +128,11 @@ def test_every_interleaving_of_two_threads_is_reached() -> None:
 
 def test_all_findings_where_all_are_asked_for() -> None:
     exploration = explore(programs.lost_update, executions=200, stop_on_first=False)
-    assert exploration.executions == 200
+    assert exploration.statistics.executions == 200
     assert exploration.reason == "all 200 executions are done"
-    assert 1 < len(exploration.failing) < 200
-    numbers = [failing.execution for failing in exploration.failing]
-    assert numbers == sorted(set(numbers))
+    (finding,) = exploration.findings
+    assert 1 < finding.count < 200
+    assert exploration.statistics.residual_risk is None
 
 
 def test_an_exception_of_any_thread_is_a_failure() -> None:
@@ -127,12 +142,12 @@ def test_an_exception_of_any_thread_is_a_failure() -> None:
         thread.join()
         raise LookupError("of the first task")
 
-    outcome = replayed(program, explore(program))
-    found = [(failure.task, repr(failure.error)) for failure in outcome.failures]
-    assert found == [
-        (1, "IndexError('pop from empty list')"),
-        (0, "LookupError('of the first task')"),
-    ]
+    exploration = explore(program)
+    replayed(program, exploration)
+    place = r" at test_an_exception_of_any_thread_is_a_failure.<locals>.program.*"
+    first, second = (finding.message for finding in exploration.findings)
+    assert re.fullmatch(rf"IndexError: pop from empty list, in task 1{place}", first)
+    assert re.fullmatch(rf"LookupError: of the first task, in task 0{place}", second)
 
 
 @pytest.mark.parametrize("stop", [SystemExit, _thread.exit])
@@ -167,8 +182,10 @@ def test_a_loop_that_spins_comes_to_the_limit() -> None:
         programs.together(spin)
 
     exploration = explore(program, executions=2, step_limit=500)
-    assert exploration.verdict is Verdict.UNKNOWN
-    assert "is there a loop that spins?" in exploration.reason
+    assert exploration.verdict is Verdict.VIOLATED
+    finding = replayed_with_limit(program, exploration, 500)
+    assert finding.kind is FindingKind.STARVATION
+    assert re.match(r"task 1 spins at .*spin.* without an end", finding.message)
     assert threading.active_count() == 1
 
 
@@ -176,8 +193,10 @@ def test_a_loop_that_spins_comes_to_the_limit() -> None:
     ("options", "words"),
     [
         ({"strategy": "randon"}, "there is no strategy 'randon'; choose one of random"),
-        ({"executions": 0}, "must be above 0"),
-        ({"step_limit": 0}, "must be above 0"),
+        ({"executions": 0}, "executions is 0; it must be above 0"),
+        ({"step_limit": -3}, "step_limit is -3; it must be above 0"),
+        ({"time_limit_s": 0}, "time_limit_s is 0; it must be above 0"),
+        ({"carrier": "rope"}, "there is no carrier 'rope'; choose one of auto, greenlet, thread"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], words: str) -> None:
@@ -187,25 +206,27 @@ def test_wrong_options(options: dict[str, Any], words: str) -> None:
 
 def test_an_exploration_inside_another() -> None:
     exploration = explore(lambda: explore(lambda: None), executions=1)
-    (failing,) = exploration.failing
-    (failure,) = failing.outcome.failures
-    assert isinstance(failure.error, InvalidArgument)
-    assert "runs already" in str(failure.error)
+    (finding,) = exploration.findings
+    assert "InvalidArgument: a controlled execution runs already" in finding.message
 
 
 # -- replay and strategies ------------------------------------------------------------------------
 
 
 def test_a_replay_of_another_program_diverges() -> None:
-    schedule = explore(programs.lost_update).failing[0].schedule
-    with pytest.raises(ScheduleDiverged, match=r"^choice \d+: "):
+    schedule = explore(programs.lost_update).findings[0].schedule
+    assert schedule is not None
+    with pytest.raises(ScheduleDiverged, match=r"^switch \d+: expected that when task .* found "):
         replay(programs.sleepers, schedule)
-    with pytest.raises(ScheduleDiverged, match="the schedule ends here"):
-        replay(programs.lost_update, Schedule(0, schedule.choices[:1]))
-    first = schedule.choices[0]
-    other = Choice(first.task, "swim", first.ready)
-    with pytest.raises(ScheduleDiverged, match="choice 0: expected task 0 about to swim"):
-        replay(programs.lost_update, Schedule(0, (other,)))
+    with pytest.raises(ScheduleDiverged, match=r"the schedule ends here, and tasks .* are ready"):
+        replay(programs.lost_update, Schedule(0))
+    first = schedule.switches[0]
+    for other, words in [
+        (replace(first, ready=(0, 9)), "tasks 0, 9 are ready; found that tasks"),
+        (replace(first, at=Anchor("swim", "", "", 1)), "is about to swim"),
+    ]:
+        with pytest.raises(ScheduleDiverged, match=words):
+            replay(programs.lost_update, Schedule(0, (other, *schedule.switches[1:])))
     assert threading.active_count() == 1
 
 
@@ -218,28 +239,30 @@ class Last:
     def begin(self, execution: int) -> bool:
         return execution < 3
 
-    def choose(self, ready: Any, current: int | None) -> int:
-        tasks = tuple(pending.task for pending in ready)
+    def choose(self, ready: Any, pending: Any, current: int | None) -> int:
+        tasks = tuple(ready)
         assert len(tasks) >= 2
         assert tasks == tuple(sorted(tasks))
         assert current is None or current in tasks
-        assert all(isinstance(pending, Pending) for pending in ready)
+        for number in tasks:
+            assert isinstance(pending[number], Pending)
+            assert pending[number].task == number
         self.seen.append(tasks)
-        return len(ready) - 1
+        return tasks[-1]
 
 
 def test_anybody_may_bring_a_strategy() -> None:
     strategy = Last()
     # Instrumented like the program, and yet what it touches is no access of the program.
     exploration = explore(programs.kept_update, strategy=strategy, targets=("tests.stress",))
-    assert exploration.executions == 3
+    assert exploration.statistics.executions == 3
     assert exploration.reason == "the strategy has nothing left to try"
     assert strategy.seen
 
 
 def test_what_a_strategy_raises_is_raised() -> None:
     class Broken(Last):
-        def choose(self, ready: Any, current: int | None) -> int:
+        def choose(self, ready: Any, pending: Any, current: int | None) -> int:
             raise ZeroDivisionError("in the strategy")
 
     with pytest.raises(ZeroDivisionError, match="in the strategy"):
@@ -247,7 +270,36 @@ def test_what_a_strategy_raises_is_raised() -> None:
     assert threading.active_count() == 1
 
 
+def test_a_strategy_must_choose_a_ready_task() -> None:
+    class Wild(Last):
+        def __init__(self, choice: Any) -> None:
+            super().__init__()
+            self.choice = choice
+
+        def choose(self, ready: Any, pending: Any, current: int | None) -> int:
+            if self.choice == "waiting":
+                # Task 0 waits for the others as soon as it is not among the ready ones.
+                return min(ready) if min(ready) == 0 else 0
+            return self.choice  # type: ignore[no-any-return]
+
+    with pytest.raises(InvalidArgument, match=r"chose task 0; it must choose one of .*\[1, 2\]"):
+        explore(programs.kept_update, strategy=Wild("waiting"))
+    with pytest.raises(IndexError):
+        explore(programs.kept_update, strategy=Wild(77))
+
+
 # -- what is left behind --------------------------------------------------------------------------
+
+
+def replayed_with_limit(
+    program: Callable[[], object], exploration: Exploration, step_limit: int
+) -> Finding:
+    """As `replayed`, for an execution that was ended at a limit."""
+    first = exploration.findings[0]
+    assert first.schedule is not None
+    again = replay(program, first.schedule, step_limit=step_limit)
+    assert again.findings == (replace(first, trial=0),)
+    return first
 
 
 def stubborn() -> None:
@@ -281,7 +333,7 @@ NAMES = {
     "threading": [
         "Lock", "RLock", "local", "get_ident", "excepthook", "_allocate_lock", "_CRLock", "_time",
         "_start_new_thread", "_start_joinable_thread", "_set_sentinel", "_ThreadHandle", "_active",
-        "_limbo", "_dangling", "_shutdown_locks",
+        "_limbo", "_dangling", "_shutdown_locks", "_counter",
     ],
     "_thread": ["allocate_lock", "RLock", "get_ident", "start_new_thread"],
     "queue": ["SimpleQueue", "time"],
@@ -319,7 +371,17 @@ def test_a_daemon_does_not_keep_an_execution_open() -> None:
 
 
 def test_randomness_follows_from_the_seed() -> None:
-    drawn: list[float] = []
-    for seed in (1, 1, 2):
-        explore(lambda: drawn.append(random.random()), executions=2, seed=seed)
-    assert drawn[0] == drawn[1] == drawn[2] == drawn[3] != drawn[4]
+    def drawn(seed: int) -> set[object]:
+        found: list[object] = []
+
+        def program() -> None:
+            found.append((random.random(), os.urandom(8), random.Random().random(), uuid.uuid4()))
+
+        explore(program, executions=3, seed=seed)
+        assert len(found) >= 3
+        return set(found)
+
+    assert len(drawn(1)) == 1
+    assert drawn(1) == drawn(1)
+    assert drawn(1).isdisjoint(drawn(2))
+    assert random.random() not in {numbers[0] for numbers in drawn(1)}  # type: ignore[index]

@@ -9,13 +9,12 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("greenlet", reason="controlled execution needs hermes-stress[explore]")
 lock_tests = pytest.importorskip("test.lock_tests", reason="this Python comes without its tests")
 
 from stress.engine.outcome import Ending
-from stress.engine.substitutes import find_holders
-from stress.exploration import execute
+from stress.engine.session import session
 from stress.strategies.random_walk import RandomWalk
+from tests.stress.engine.carriers import CARRIERS
 
 # By name, so that what is called is what stands there during the execution.
 SUITES: dict[str, dict[str, Callable[..., Any]]] = {
@@ -39,16 +38,22 @@ def cases(name: str) -> list[unittest.TestCase]:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", SUITES)
-def test_lock_tests(name: str, seed: int) -> None:
-    holders = find_holders()
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_lock_tests(carrier: str, name: str, seed: int) -> None:
     found = cases(name)
     assert len(found) >= 6
-    for number, case in enumerate(found):
-        result = unittest.TestResult()
-        strategy = RandomWalk(seed)
-        strategy.begin(number)
-        outcome = execute(lambda: case.run(result), strategy, seed, 1_000_000, holders)  # noqa: B023
-        assert outcome.ending is Ending.FINISHED, (case, outcome.waits)
-        assert not outcome.failures, (case, outcome.failures)
-        assert result.wasSuccessful(), result.failures + result.errors
-        assert result.testsRun == 1
+    with session(CARRIERS[carrier]) as opened:
+        for number, case in enumerate(found):
+            result = unittest.TestResult()
+            strategy = RandomWalk(seed)
+            strategy.begin(number)
+            outcome = opened.execute(
+                lambda: case.run(result),  # noqa: B023
+                strategy.choose,
+                seed=seed,
+                step_limit=1_000_000,
+            )
+            assert outcome.ending is Ending.FINISHED, (case, outcome.waiting)
+            assert not outcome.failures, (case, outcome.failures)
+            assert result.wasSuccessful(), [text for _, text in result.failures + result.errors]
+            assert result.testsRun == 1

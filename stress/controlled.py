@@ -1,0 +1,185 @@
+"""A laboratory: the process prepared for one program, in which it is executed under control."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from stress.diagnosis import Execution
+from stress.engine.accesses import make_access, make_call
+from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
+from stress.engine.execution import Choose
+from stress.engine.outcome import Outcome
+from stress.engine.recording import Recorder
+from stress.engine.session import Session, session
+from stress.errors import ScheduleDiverged
+from stress.events import Event
+from stress.instrument import Hooks, instrumented
+from stress.schedule import schedule_of
+from stress.strategies.random_walk import RandomWalk
+from stress.strategies.replay import Repeat
+
+#: How often the check for repeatability begins anew: the first executions may fill caches.
+_WARM_UPS = 3
+
+
+class Laboratory:
+    """Executes and records one program; see `laboratory`."""
+
+    def __init__(
+        self, session: Session, targets: Collection[str], missing: Collection[str], target: str
+    ) -> None:
+        self._session = session
+        self._target = target
+        self.targets = tuple(targets)
+        self.carrier = session.carrier.name
+        self.missing_notices = tuple(
+            f"no function of target {name!r} was instrumented: is it the right name?"
+            for name in missing
+        )
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of how the program was executed."""
+        return self.missing_notices
+
+    def execute(
+        self, program: Callable[[], object], choose: Choose, *, seed: int, step_limit: int
+    ) -> Outcome:
+        """One execution, as fast as can be."""
+        return self._session.execute(program, choose, seed=seed, step_limit=step_limit)
+
+    def record(
+        self,
+        program: Callable[[], object],
+        choose: Choose,
+        *,
+        seed: int,
+        step_limit: int,
+        number: int = 0,
+        enforcing: bool = True,
+    ) -> Execution:
+        """One execution, step by step."""
+        recorder = Recorder(target=self._target, enforcing=enforcing)
+        outcome = self._session.execute(
+            program, choose, seed=seed, step_limit=step_limit, recorder=recorder
+        )
+        events = tuple(recorder.events)
+        return Execution(
+            number=number, outcome=outcome, events=events, schedule=schedule_of(seed, events)
+        )
+
+    def explain(
+        self,
+        program: Callable[[], object],
+        outcome: Outcome,
+        number: int,
+        seed: int,
+        step_limit: int,
+    ) -> tuple[Execution, str]:
+        """The same execution again, recorded; and a note where it does not come out the same."""
+        repeat = Repeat(outcome.chosen)
+        note = ""
+        try:
+            execution = self.record(
+                program, repeat.choose, seed=seed, step_limit=step_limit, number=number
+            )
+            if _fate(execution.outcome) == _fate(outcome):
+                return execution, ""
+            note = (
+                f"replayed, it came out otherwise: {_fate(outcome)} at first, then "
+                f"{_fate(execution.outcome)}"
+            )
+        except ScheduleDiverged as error:
+            note = f"replayed, it diverged: {error}"
+        why = self.check_repeatable(program, seed, step_limit)
+        lost = Execution(number=number, outcome=outcome, events=(), schedule=schedule_of(seed, ()))
+        return lost, f"{note}. {why}" if why else note
+
+    def check_repeatable(self, program: Callable[[], object], seed: int, step_limit: int) -> str:
+        """Execute twice with the same choices; a sentence that says where the two part, or none."""
+        difference = ""
+        for attempt in range(_WARM_UPS):
+            walk = RandomWalk(seed)
+            walk.begin(attempt)
+            first = self.record(program, walk.choose, seed=seed, step_limit=step_limit)
+            repeat = Repeat(first.outcome.chosen)
+            try:
+                second = self.record(program, repeat.choose, seed=seed, step_limit=step_limit)
+            except ScheduleDiverged as error:
+                difference = f"the program does not do the same twice: {error}"
+                continue
+            difference = first_difference(first.events, second.events)
+            if not difference:
+                return ""
+        return difference
+
+
+def first_difference(first: tuple[Event, ...], second: tuple[Event, ...]) -> str:
+    """Where two executions with the same choices part, in one sentence; empty where they do not."""
+    for one, other in zip(first, second, strict=False):
+        if (one.task, one.anchor, one.ready) != (other.task, other.anchor, other.ready):
+            return (
+                "the program does not do the same twice with the same choices: at step "
+                f"{one.step} task {one.task} was about to {_told(one)} the first time, and task "
+                f"{other.task} to {_told(other)} the second time; what decides that is not under "
+                "control (the order of a set, an address, the environment, state that outlives "
+                "an execution)"
+            )
+    if len(first) != len(second):
+        longer = first if len(first) > len(second) else second
+        extra = longer[min(len(first), len(second))]
+        return (
+            "the program does not do the same twice with the same choices: one execution ended "
+            f"where in the other task {extra.task} was about to {_told(extra)}; state of the "
+            "program may outlive an execution"
+        )
+    return ""
+
+
+def _told(event: Event) -> str:
+    where = f" ({event.frame.file.rpartition('/')[2]}:{event.frame.line})" if event.frame else ""
+    return f"{event.anchor}{where}"
+
+
+def _fate(outcome: Outcome) -> str:
+    failures = [f"{type(f.error).__name__} in task {f.task}" for f in outcome.failures]
+    return ", ".join([outcome.ending.value, *failures]) + f" after {outcome.steps} steps"
+
+
+@contextmanager
+def laboratory(
+    program: Callable[[], object], targets: Collection[str] | None, carrier: str
+) -> Iterator[Laboratory]:
+    """Prepare the process for executions of `program`, and leave it as it was.
+
+    Raises InvalidArgument inside of another one.
+    """
+    module = str(getattr(program, "__module__", "") or type(program).__module__)
+    wanted = (module,) if targets is None else tuple(targets)
+    with ExitStack() as stack:
+        hooks = Hooks(access=make_access(), call=make_call())
+        # First of all: a session sets what is there apart, and then nobody finds it.
+        found = stack.enter_context(instrumented(wanted, hooks, program))
+        opened = stack.enter_context(session(lambda: _carrier(carrier)))
+        yield Laboratory(opened, wanted, found.missing, module)
+
+
+def _carrier(name: str) -> Carrier:
+    if name == "auto":
+        name = "greenlet" if _greenlets_are_right() else "thread"
+    return GreenletCarrier() if name == "greenlet" else ThreadCarrier()
+
+
+def _greenlets_are_right() -> bool:
+    """Whether greenlets can be had without turning the GIL on."""
+    is_enabled: Any = getattr(sys, "_is_gil_enabled", lambda: True)
+    if not is_enabled():
+        return False
+    try:
+        import greenlet  # noqa: F401
+    except ImportError:
+        return False
+    return True

@@ -1,0 +1,165 @@
+"""From an execution that went wrong to findings: what is wrong, where, and who waits for whom."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from stress import evidence
+from stress.engine.outcome import Ending, Failure, Outcome, Waiting
+from stress.errors import InvariantViolated
+from stress.events import Event
+from stress.finding import Finding, FindingKind, Frame, ThreadStack
+from stress.judge import Origin, fingerprint
+from stress.schedule import Schedule
+
+_ENGINE = __file__.rpartition("/")[0] + "/engine/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """A recorded execution: its number, its outcome, what happened, and what replays it."""
+
+    number: int
+    outcome: Outcome
+    events: tuple[Event, ...]
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    kind: FindingKind
+    message: str
+    place: str
+    threads: tuple[ThreadStack, ...] = ()
+    details: dict[str, object] = field(default_factory=dict)
+
+
+def is_wrong(outcome: Outcome) -> bool:
+    """Whether an execution shows a defect of the program."""
+    return bool(outcome.failures) or outcome.ending is Ending.DEADLOCK or bool(outcome.spinning)
+
+
+def diagnose(execution: Execution, origin: Origin, note: str = "") -> tuple[Finding, ...]:
+    """The findings of an execution; the exceptions first, since a deadlock may follow from them."""
+    outcome = execution.outcome
+    causes = [_failed(failure, origin.target) for failure in outcome.failures]
+    if outcome.ending is Ending.DEADLOCK:
+        causes.append(_deadlocked(outcome.waiting, origin.target))
+    if outcome.spinning:
+        causes.append(_starved(outcome, execution.events))
+    return tuple(_finding(cause, execution, origin, note) for cause in causes)
+
+
+def _finding(cause: _Cause, execution: Execution, origin: Origin, note: str) -> Finding:
+    mark = fingerprint(cause.kind, "", cause.place, origin.workload)
+    return Finding(
+        kind=cause.kind,
+        message=cause.message,
+        fingerprint=mark,
+        place=cause.place,
+        workload=origin.workload,
+        target=origin.target,
+        seed=execution.schedule.seed,
+        trial=execution.number,
+        settings=origin.settings,
+        python=origin.python,
+        tool_version=origin.tool_version,
+        condition=execution.outcome.ending.value,
+        threads=cause.threads,
+        details={**cause.details, **({"note": note} if note else {})},
+        replay_command=f"hermes-stress replay {cause.kind.value}-{mark[:12]}",
+        schedule=execution.schedule,
+        trace=execution.events,
+    )
+
+
+def _failed(failure: Failure, target: str) -> _Cause:
+    error = failure.error
+    frames = tuple(
+        Frame(frame.f_code.co_filename, line, frame.f_code.co_qualname)
+        for frame, line in reversed(list(traceback.walk_tb(error.__traceback__)))
+        if not frame.f_code.co_filename.startswith(_ENGINE)
+    )
+    invariant = isinstance(error, InvariantViolated)
+    kind = FindingKind.INVARIANT if invariant else FindingKind.EXCEPTION
+    text = str(error) if invariant else "".join(traceback.format_exception_only(error)).strip()
+    where = evidence.innermost(frames, target)
+    message = f"{text}, in task {failure.task}"
+    if where is not None and not invariant:
+        message += f" at {evidence.describe_frame(where)}"
+    stack = ThreadStack(f"task {failure.task}", frames, current=True)
+    subject = type(error).__name__
+    place = f"{subject} {evidence.place_of(where)}" if where is not None else subject
+    return _Cause(kind, message, place, (stack,))
+
+
+def _deadlocked(waiting: Sequence[Waiting], target: str) -> _Cause:
+    cycle = find_cycle(waiting)
+    shown = cycle or [one for one in waiting if one.owner is None] or list(waiting)
+    parts = [_describe_wait(one, target) for one in shown]
+    if cycle:
+        message = "deadlock: " + ", and ".join(parts)
+    else:
+        message = f"lost wake-up: {', and '.join(parts)}, and nobody is left who could end that"
+    frames = [evidence.innermost(one.frames, target) for one in shown]
+    place = " + ".join(sorted({evidence.place_of(frame) for frame in frames if frame}))
+    stacks = tuple(
+        ThreadStack(f"task {one.task}", one.frames, current=one in shown) for one in waiting
+    )
+    details: dict[str, object] = {
+        "waits": [_describe_wait(one, target) for one in waiting],
+        "cycle": [one.task for one in cycle],
+    }
+    return _Cause(FindingKind.DEADLOCK, message, place, stacks, details)
+
+
+def find_cycle(waiting: Sequence[Waiting]) -> list[Waiting]:
+    """Tasks each of which waits for the next, and the last for the first; empty without one."""
+    by_task = {one.task: one for one in waiting}
+    for start in waiting:
+        path: list[Waiting] = []
+        at: Waiting | None = start
+        while at is not None and at not in path:
+            path.append(at)
+            at = by_task.get(at.owner) if at.owner is not None else None
+        if at is not None:
+            return path[path.index(at) :]
+    return []
+
+
+def _describe_wait(one: Waiting, target: str) -> str:
+    frame = evidence.innermost(one.frames, target)
+    where = f" in {evidence.describe_frame(frame)}" if frame else ""
+    what = "the end of" if one.kind == "join" else f"to {one.kind}"
+    text = (
+        f"task {one.task}{where} waits {'for ' if one.kind == 'join' else ''}{what} {one.subject}"
+    )
+    if one.owner is not None and one.kind != "join":
+        text += f", which task {one.owner} holds"
+    if one.held:
+        text += f" (and holds {', '.join(one.held)})"
+    return text
+
+
+def _starved(outcome: Outcome, events: Sequence[Event]) -> _Cause:
+    spinning = ", ".join(f"task {number}" for number in outcome.spinning)
+    last = next((e for e in reversed(events) if e.task in outcome.spinning and e.frame), None)
+    where = f" at {evidence.describe_frame(last.frame)}" if last and last.frame else ""
+    place = evidence.place_of(last.frame) if last and last.frame else ""
+    message = (
+        f"{spinning} spin{'' if len(outcome.spinning) > 1 else 's'}{where} without an end: nothing "
+        "that is read there changes any more"
+    )
+    return _Cause(FindingKind.STARVATION, message, place)
+
+
+def merged(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """One finding per fingerprint, the first of each, with the number of sightings."""
+    by_mark: dict[str, Finding] = {}
+    for finding in findings:
+        known = by_mark.get(finding.fingerprint)
+        count = finding.count + (known.count if known else 0)
+        by_mark[finding.fingerprint] = replace(known or finding, count=count)
+    return tuple(by_mark.values())

@@ -1,0 +1,234 @@
+"""Carriers: what a task runs on, and how the turn is handed from one task to another.
+
+A carrier gives *units*. `unit.switch()` hands the turn to a unit and returns when somebody hands
+it back. Units are pooled: a fresh greenlet costs more than ten microseconds (its stack is mapped
+anew), a fresh thread a hundred; a pooled one costs a switch.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextvars
+from collections.abc import Callable
+from typing import Any, Protocol
+
+#: Taken before anything is replaced.
+_NEW_LOCK = _thread.allocate_lock
+_NEW_THREAD = _thread.start_new_thread
+_IDENT = _thread.get_ident
+
+
+class Unit(Protocol):
+    """One flow of control. Its `job` runs when the unit is switched to for the first time.
+
+    A job returns the unit that has the turn after it.
+    """
+
+    job: Callable[[], Any]
+
+    @property
+    def switch(self) -> Callable[[], object]:
+        """Hand the turn over; returns when it comes back to the caller."""
+        ...
+
+
+class Carrier(Protocol):
+    """Makes units. One carrier serves many executions, one at a time, until it is closed."""
+
+    name: str
+
+    home: Any
+    """Who called `run`. Whoever finishes last hands the turn to it."""
+
+    def first(self, job: Callable[[], Any]) -> Any:
+        """The unit that `run` begins with."""
+        ...
+
+    def run(self, first: Any) -> None:
+        """Give the turn to `first`, and return when it comes back to `home`."""
+        ...
+
+    def unit(self, job: Callable[[], Any]) -> Any:
+        """A unit for this job."""
+        ...
+
+    def forget(self, unit: Any) -> None:
+        """Take back a unit whose job never ran."""
+        ...
+
+    threads: set[int]
+    """Identifiers that the system gives to the threads that carry tasks."""
+
+    def close(self) -> None:
+        """End what the pool holds."""
+        ...
+
+
+class _GreenletUnit:
+    """A greenlet that runs one job after another."""
+
+    __slots__ = ("greenlet", "job", "switch")
+
+    def __init__(self, carrier: GreenletCarrier) -> None:
+        self.job: Callable[[], Any] = _no_job
+        self.greenlet = carrier.make(self._loop(carrier))
+        self.switch: Callable[[], object] = self.greenlet.switch
+
+    def _loop(self, carrier: GreenletCarrier) -> Callable[[], None]:
+        idle = carrier.idle
+
+        def loop() -> None:
+            while True:
+                # Each job in a context of its own, as a new thread has it.
+                following = contextvars.Context().run(self.job)
+                self.job = _no_job
+                idle.append(self)
+                following.switch()
+
+        return loop
+
+    @property
+    def frame(self) -> Any:
+        """The innermost frame of a unit that waits for its turn."""
+        return self.greenlet.gr_frame
+
+
+class GreenletCarrier:
+    """All tasks on the calling thread, each on a greenlet: a switch costs half a microsecond."""
+
+    name = "greenlet"
+
+    def __init__(self) -> None:
+        # Imported here: on a free-threaded build the import turns the GIL on.
+        import greenlet
+
+        self._greenlet = greenlet
+        self.idle: list[_GreenletUnit] = []
+        self.home: Any = greenlet.getcurrent()
+        self.threads = {_IDENT()}
+        self._all: list[_GreenletUnit] = []
+
+    def make(self, loop: Callable[[], None]) -> Any:
+        """A greenlet for a pooled unit."""
+        return self._greenlet.greenlet(loop, self.home)
+
+    def first(self, job: Callable[[], Any]) -> _GreenletUnit:
+        return self.unit(job)
+
+    def run(self, first: _GreenletUnit) -> None:
+        first.switch()
+
+    def unit(self, job: Callable[[], Any]) -> _GreenletUnit:
+        if self.idle:
+            unit = self.idle.pop()
+        else:
+            unit = _GreenletUnit(self)
+            self._all.append(unit)
+        unit.job = job
+        return unit
+
+    def forget(self, unit: _GreenletUnit) -> None:
+        unit.job = _no_job
+        self.idle.append(unit)
+
+    def close(self) -> None:
+        """Idle greenlets end with GreenletExit, which nobody sees, when they are let go."""
+        self.idle.clear()
+        self._all.clear()
+
+
+class _ThreadUnit:
+    """A thread that runs one job after another, each time its gate is opened."""
+
+    __slots__ = ("carrier", "ended", "gate", "ident", "job")
+
+    def __init__(self, carrier: ThreadCarrier) -> None:
+        self.carrier = carrier
+        self.job: Callable[[], Any] | None = _no_job
+        self.gate = _NEW_LOCK()
+        self.gate.acquire()
+        self.ended = _NEW_LOCK()
+        self.ended.acquire()
+        self.ident = 0
+
+    def switch(self) -> None:
+        """Open the gate of this unit, and wait at one's own."""
+        carrier = self.carrier
+        caller, carrier.running = carrier.running, self
+        self.gate.release()
+        caller.gate.acquire()
+
+    def loop(self) -> None:
+        """The life of the thread: jobs, until there is None."""
+        self.ident = _IDENT()
+        carrier = self.carrier
+        carrier.threads.add(self.ident)
+        while True:
+            self.gate.acquire()
+            job, self.job = self.job, _no_job
+            if job is None:
+                self.ended.release()
+                return
+            following = contextvars.Context().run(job)
+            # Idle before the turn goes on: who has it next may already need a thread.
+            carrier.idle.append(self)
+            carrier.running = following
+            following.gate.release()
+
+    @property
+    def frame(self) -> Any:
+        """The innermost frame of a unit that waits for its turn."""
+        import sys
+
+        return sys._current_frames().get(self.ident)
+
+
+class ThreadCarrier:
+    """Each task on a thread of the system; the first one on the thread that calls `run`."""
+
+    name = "thread"
+
+    def __init__(self) -> None:
+        self.idle: list[_ThreadUnit] = []
+        self._all: list[_ThreadUnit] = []
+        self.home: Any = _ThreadUnit(self)
+        self.home.ident = _IDENT()
+        self.threads = {_IDENT()}
+        self.running: _ThreadUnit = self.home
+
+    def first(self, job: Callable[[], Any]) -> _ThreadUnit:
+        self.home.job = job
+        return self.home  # type: ignore[no-any-return]
+
+    def run(self, first: _ThreadUnit) -> None:
+        self.running = self.home
+        following = contextvars.Context().run(first.job)
+        if following is not self.home:
+            following.switch()
+
+    def unit(self, job: Callable[[], Any]) -> _ThreadUnit:
+        if self.idle:
+            unit = self.idle.pop()
+        else:
+            unit = _ThreadUnit(self)
+            self._all.append(unit)
+            _NEW_THREAD(unit.loop, ())
+        unit.job = job
+        return unit
+
+    def forget(self, unit: _ThreadUnit) -> None:
+        unit.job = _no_job
+        self.idle.append(unit)
+
+    def close(self) -> None:
+        """End the idle threads. One that is stuck outside control stays; see `Outcome.stuck`."""
+        for unit in self.idle:
+            unit.job = None
+            unit.gate.release()
+            unit.ended.acquire()
+        self.idle.clear()
+        self._all.clear()
+
+
+def _no_job() -> Any:
+    raise AssertionError("a unit without a job has the turn")

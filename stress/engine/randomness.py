@@ -1,0 +1,98 @@
+"""Sources of randomness, seeded: each execution draws the same numbers."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from stress.engine.context import controlled
+
+_URANDOM = os.urandom
+
+
+def _bound_to(shared: random.Random) -> list[tuple[dict[str, Any], str, Any]]:
+    """Where modules hold methods of the generator that `random` shares."""
+    return [
+        (module.__dict__, name, value)
+        for module in list(sys.modules.values())
+        for name, value in list(getattr(module, "__dict__", {}).items())
+        if type(value) in _METHODS and value.__self__ is shared
+    ]
+
+
+_METHODS = (types.MethodType, types.BuiltinMethodType)
+
+
+class Randomness:
+    """The sources that a program may ask: `random`, and what the system gives for unguessable."""
+
+    def __init__(self) -> None:
+        self._entropy = random.Random(0)
+        self._seed = 0
+        self._asked = False
+        self._stale = True
+
+    def enter(self) -> Callable[[], None]:
+        """Put seeded sources in place; the result puts the real ones back."""
+        state = random.getstate()
+        seed = random.Random.seed
+        taken = random.__dict__["_urandom"]
+        taken_names: list[tuple[dict[str, Any], str, Any]] = []
+
+        def seeded(self_: random.Random, a: Any = None, version: int = 2) -> None:
+            if a is None and controlled() is not None:
+                a = int.from_bytes(self.draw(16), "big")
+            seed(self_, a, version)
+
+        random.Random.seed = seeded  # type: ignore[method-assign, assignment]
+        shared = random._inst
+        lazy = {}
+        for names, name, method in _bound_to(shared):
+            if id(method) not in lazy:
+                lazy[id(method)] = method, self._when_called(method)
+            names[name] = lazy[id(method)][1]
+            taken_names.append((names, name, method))
+        os.urandom = random.__dict__["_urandom"] = self.urandom
+
+        def leave() -> None:
+            random.Random.seed = seed  # type: ignore[method-assign]
+            os.urandom, random.__dict__["_urandom"] = _URANDOM, taken
+            for names, name, method in taken_names:
+                names[name] = method
+            random.setstate(state)
+
+        return leave
+
+    def begin(self, seed: int) -> None:
+        """Seed everything for one execution, each source when it is first asked."""
+        self._seed, self._asked, self._stale = seed, False, True
+        numpy = sys.modules.get("numpy.random")
+        if numpy is not None:
+            numpy.seed(seed % 2**32)
+
+    def _when_called(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def seeded(*args: Any, **kwargs: Any) -> Any:
+            if self._stale and controlled() is not None:
+                self._stale = False
+                random._inst.seed(self._seed)
+            return method(*args, **kwargs)
+
+        return seeded
+
+    def urandom(self, size: int) -> bytes:
+        """`os.urandom`; seeded for tasks."""
+        return _URANDOM(size) if controlled() is None else self.draw(size)
+
+    def draw(self, size: int) -> bytes:
+        """The next bytes of this execution."""
+        if not self._asked:
+            # Seeding costs microseconds, and most programs never ask.
+            self._entropy.seed(f"entropy/{self._seed}")
+            self._asked = True
+        return self._entropy.randbytes(size)

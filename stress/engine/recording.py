@@ -1,0 +1,161 @@
+"""Recording: what every step was, where, and who could have gone on instead.
+
+Costs some ten microseconds a step, so that only executions that are worth it are recorded: a
+finding is executed again with the same choices, and that execution is recorded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+from stress.engine.outcome import Waiting
+from stress.engine.subjects import Subjects
+from stress.engine.task import Task
+from stress.events import Anchor, Event
+from stress.evidence import is_library
+from stress.frame import Frame
+from stress.strategy import Pending
+
+Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
+
+_FRAMES = 40
+_ENGINE = __file__.rpartition("/")[0] + "/"
+_BEGIN = Anchor("begin", "", "", 1)
+
+
+class Recorder:
+    """Keeps the events of one execution. `enforcing` is off where choices come from a schedule."""
+
+    def __init__(self, *, target: str = "", enforcing: bool = True) -> None:
+        self.events: list[Event] = []
+        self.waiting: list[Waiting] = []
+        self.enforcing = enforcing
+        self._target = target
+        self._execution: Any = None
+        self._occurrences: Counter[tuple[int, str, str, str]] = Counter()
+        self._frames: dict[int, Frame | None] = {}
+        self._subjects: dict[int, str] = {}
+        self._objects = Subjects()
+        # Held while the execution lasts: who holds which of them is part of a deadlock's report.
+        self._locks: dict[int, Any] = {}
+        self._is_library: dict[str, bool] = {}
+
+    def attach(self, execution: Any) -> None:
+        """Called by the execution that is recorded."""
+        self._execution = execution
+
+    def begun(self, task: Task) -> None:
+        """A task was made: it is about to begin."""
+        task.pending.anchor = _BEGIN
+        self._subjects[task.number] = ""
+        self._frames[task.number] = None
+
+    def announce(self, task: Task) -> None:
+        """A task says what it is about to do."""
+        self._objects.sweep()
+        pending = task.pending
+        site, subject = pending.site, pending.object
+        frame = self._program_frame(sys._getframe(1))
+        function = site.function or (frame.f_code.co_qualname if frame else "")
+        key = (task.number, site.kind, site.name, function)
+        self._occurrences[key] += 1
+        pending.anchor = Anchor(site.kind, site.name, function, self._occurrences[key])
+        self._frames[task.number] = None if frame is None else _as_frame(frame)
+        self._subjects[task.number] = self._describe(subject)
+        if getattr(type(subject), "is_lock_model", False):
+            self._locks[id(subject)] = subject
+
+    def took(self, number: int) -> None:
+        """A task goes on: what it announced happens now."""
+        pendings, ready = self._execution.pendings, tuple(self._execution.ready)
+        pending = pendings[number]
+        before = self.events[-1].task if self.events else number
+        preempted = pendings[before].anchor if before != number and before in ready else None
+        self.events.append(
+            Event(
+                step=len(self.events),
+                task=number,
+                anchor=pending.anchor or _BEGIN,
+                subject=self._subjects[number],
+                ready=ready,
+                frame=self._frames[number],
+                preempted=preempted,
+            )
+        )
+
+    def choosing(self, choose: Choose) -> Choose:
+        """`choose`, recorded."""
+
+        def recorded(ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
+            chosen = choose(ready, pending, current)
+            if chosen in ready:
+                self.took(chosen)
+            return chosen
+
+        return recorded
+
+    def note_waiting(self, tasks: Sequence[Task]) -> None:
+        """Nobody can go on: keep who waits for what, with stacks and held locks."""
+        for task in tasks:
+            if not task.alive or task.blocked is None:
+                continue
+            owner = task.blocked.owner
+            held = [lock for lock in self._locks.values() if lock.owner is task]
+            self.waiting.append(
+                Waiting(
+                    task=task.number,
+                    name=task.thread.name if task.thread is not None else "",
+                    kind=task.pending.site.kind,
+                    subject=self._describe(task.blocked),
+                    owner=None if owner is None or owner is task else owner.number,
+                    held=tuple(self._describe(lock) for lock in held),
+                    frames=self._stack(task),
+                )
+            )
+
+    def _stack(self, task: Task) -> tuple[Frame, ...]:
+        frame = task.unit.frame or sys._getframe(2)
+        found: list[Frame] = []
+        inside = True
+        while frame is not None and len(found) < _FRAMES:
+            ours = _is_ours(frame.f_code.co_filename)
+            inside = inside and ours
+            if ours and not inside:
+                break  # The frames of a carrier, below those of the program.
+            if not ours:
+                found.append(_as_frame(frame))
+            frame = frame.f_back
+        return tuple(found)
+
+    def _describe(self, subject: Any) -> str:
+        if subject is None:
+            return ""
+        if isinstance(subject, Task):
+            return f"task {subject.number}"
+        return f"{type(subject).__name__} {self._objects.number(subject)}"
+
+    def _program_frame(self, frame: FrameType | None) -> FrameType | None:
+        outermost = None
+        while frame is not None:
+            file = frame.f_code.co_filename
+            library = self._is_library.get(file)
+            if library is None:
+                library = self._is_library[file] = is_library(file, self._target)
+            if not library:
+                return frame
+            if not _is_ours(file):
+                outermost = outermost or frame
+            frame = frame.f_back
+        return outermost
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith(_ENGINE)
+
+
+def _as_frame(frame: FrameType) -> Frame:
+    return Frame(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)

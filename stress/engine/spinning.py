@@ -1,0 +1,76 @@
+"""Tasks that spin: they read the same things over and over, and wait for what others would do.
+
+A strategy that prefers such a task would run it for ever. So now and then the engine looks at a
+few steps in a row: where one task alone makes them, and none of them changes anything, it lets
+others go first; where there are no others, time passes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Protocol
+
+#: After so many steps the engine looks at the next `WINDOW` of them, and at the last `LAST`.
+WATCH_EVERY, WINDOW, LAST = 256, 64, 512
+#: What changes nothing that another task waits for, or is undone in the same breath.
+_IDLE = frozenset({
+    "read", "read item", "iterate", "contains", "acquire", "release", "enter", "exit", "yield",
+    "sleep", "is set", "time", "locked",
+})  # fmt: skip
+
+
+class _Execution(Protocol):
+    steps: int
+    several: bool
+
+    def pass_time(self) -> bool: ...
+
+
+class Watch:
+    """Looks for spinning in one execution."""
+
+    def __init__(self, step_limit: int, enforcing: bool) -> None:
+        #: The tasks that did nothing but spin when the execution came to its step limit.
+        self.spinning: tuple[int, ...] = ()
+        self._enforcing = enforcing
+        self._last: deque[tuple[int, str]] = deque(maxlen=LAST)
+        self._from = max(step_limit - LAST, step_limit // 2)
+        self._next = WATCH_EVERY
+        self._task = -1
+        self._steps = 0
+
+    def look(self, execution: _Execution, task: Any) -> int:
+        """Look at a step that `task` is about to make; the number of the next step to look at."""
+        step = execution.steps
+        pending = task.pending
+        if pending.yielding:
+            pending.yielding = False
+        if step >= self._from:
+            self._last.append((task.number, pending.site.kind))
+        if step < self._next:
+            return min(self._next, max(self._from, step + 1))
+        if task.number != self._task:
+            self._task, self._steps = task.number, 0
+            if self._steps == 0 and step > self._next:
+                # Somebody else has the turn in the middle of the window: nobody spins.
+                return self._later(step)
+        if pending.site.kind not in _IDLE:
+            return self._later(step)
+        self._steps += 1
+        if self._steps >= WINDOW:
+            if execution.several:
+                pending.yielding = self._enforcing
+            else:
+                execution.pass_time()
+            return self._later(step)
+        return step + 1
+
+    def conclude(self) -> None:
+        """The execution came to its step limit: say whether it did nothing but spin."""
+        if self._last and all(kind in _IDLE for _, kind in self._last):
+            self.spinning = tuple(sorted({task for task, _ in self._last}))
+
+    def _later(self, step: int) -> int:
+        self._task, self._steps = -1, 0
+        self._next = step + WATCH_EVERY
+        return min(self._next, max(self._from, step + 1))

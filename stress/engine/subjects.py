@@ -1,0 +1,49 @@
+"""Objects numbered by first use, the same in every execution with the same choices."""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from typing import Any
+
+#: Who holds an object that nobody else needs: the table, the loop variable, and the call.
+_ONLY_US = 3
+#: So many of what we hold are looked at in each step.
+_SWEEP = 200
+
+
+class Subjects:
+    """Numbers objects for one recorded execution.
+
+    An address alone does not tell objects apart: it is used again. So objects are remembered by
+    weak reference; lists and dictionaries, which have none, are held until nobody else does. They
+    then end at the next step instead of at once.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, tuple[int, Any]] = {}
+        self._held: dict[int, Any] = {}
+        self._last = 0
+
+    def number(self, subject: object) -> int:
+        """The number of an object, from 1; 0 for None."""
+        if subject is None:
+            return 0
+        known = self._numbers.get(id(subject))
+        if known is not None and (known[1] is None or known[1]() is subject):
+            return known[0]
+        reference = None
+        try:
+            reference = weakref.ref(subject)
+        except TypeError:
+            self._held[id(subject)] = subject
+        self._last += 1
+        self._numbers[id(subject)] = self._last, reference
+        return self._last
+
+    def sweep(self) -> None:
+        """Let go what only we hold."""
+        for key in list(self._held)[-_SWEEP:]:
+            if sys.getrefcount(self._held[key]) < _ONLY_US:
+                del self._numbers[key]
+                del self._held[key]

@@ -1,0 +1,62 @@
+"""A task: a thread of the program under control."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from stress.strategy import Pending
+
+
+class Gate(Protocol):
+    """What a task may have to wait at.
+
+    `waiters` holds the numbers of the tasks that are about to pass it, also of those that could
+    pass now. `owner` is the task that can open it, where one can.
+    """
+
+    waiters: Any
+
+    @property
+    def owner(self) -> Task | None: ...
+
+
+class Task:
+    """A thread of the program, carried by a unit. It is itself the gate of who joins it."""
+
+    __slots__ = (
+        "alive", "blocked", "daemon", "deadline", "ending", "execution", "ident", "number",
+        "owner", "pending", "raised", "silent", "started", "switch", "thread", "timed_out", "unit",
+        "waiters",
+    )  # fmt: skip
+
+    def __init__(
+        self, execution: Any, number: int, ident: int, unit: Any, daemon: bool, pending: Pending
+    ) -> None:
+        #: The execution that it belongs to; None when that is over.
+        self.execution = execution
+        self.number = number
+        self.ident = ident
+        self.unit = unit
+        self.switch: Callable[[], object] = unit.switch
+        self.daemon = daemon
+        self.pending = pending
+        #: The `threading.Thread` that it is, where there is one.
+        self.thread: Any = None
+        self.alive = True
+        #: Whether it ever had the turn.
+        self.started = False
+        #: What it waits at; None while it is ready or runs.
+        self.blocked: Gate | None = None
+        self.deadline: float | None = None
+        self.timed_out = False
+        #: Called when it ends.
+        self.ending: list[Callable[[], None]] = []
+        #: How often it was told that all is over, and how many points it passed since.
+        self.raised = 0
+        self.silent = 0
+        self.waiters: list[int] = []
+        self.owner: Task | None = self
+
+    def __repr__(self) -> str:
+        return f"<task {self.number}>"

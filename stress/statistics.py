@@ -1,0 +1,35 @@
+"""The size of an exploration, and what it leaves open. Plain data; imports nothing of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Confidence of every bound that we state.
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """Sums over all executions; `tasks_max` is the most that one execution had."""
+
+    executions: int
+    steps: int
+    context_switches: int
+    preemptions: int
+    tasks_max: int
+    elapsed_s: float
+    executions_per_s: float
+    clean_executions: int
+
+    @property
+    def residual_risk(self) -> float | None:
+        """Upper bound, at 95 %, on the probability that one more execution would fail.
+
+        For executions drawn by a sampler; None where there were findings, or no execution.
+        """
+        return residual_risk(self.clean_executions) if self.clean_executions else None
+
+
+def residual_risk(clean: int) -> float:
+    """Upper bound, at 95 %, on the failure probability after that many clean executions."""
+    return 1.0 - float((1.0 - CONFIDENCE) ** (1.0 / clean))
