@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import opcode
 from collections.abc import Iterator
+from inspect import CO_OPTIMIZED
 from types import CodeType
 
 _STORES = frozenset({opcode.opmap["STORE_GLOBAL"], opcode.opmap["DELETE_GLOBAL"]})
@@ -18,8 +19,18 @@ def nested_codes(code: CodeType) -> Iterator[CodeType]:
             yield from nested_codes(const)
 
 
+def is_module(code: CodeType) -> bool:
+    """Is it the body of a module? It runs once, before anyone else sees its names."""
+    return code.co_name == "<module>" and not code.co_flags & CO_OPTIMIZED
+
+
 def assigned_globals(code: CodeType) -> frozenset[str]:
-    """Names of the globals that this code assigns or deletes, without the functions inside it."""
+    """Names of the globals that this code assigns or deletes, without the functions inside it.
+
+    The body of a module assigns none: what it does is not done again.
+    """
+    if is_module(code):
+        return frozenset()
     raw = code.co_code
     if _STORES.isdisjoint(raw[::2]):
         return frozenset()

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from stress.errors import InvalidArgument
 from stress.instrument.functions import function_of, is_target, living_functions, module_of
 from stress.instrument.hooks import Hooks
 from stress.instrument.imports import Finder
@@ -28,6 +29,8 @@ def instrumented(
     At the end every function has the code object that it would have without the block; generators
     that were started within it go on as they are. Blocks may be nested: all hooks are called.
     """
+    if isinstance(targets, str):
+        raise InvalidArgument(f"targets={targets!r} is one name: give a tuple, ({targets!r},)")
     made = Instrumented(targets, hooks)
     finder = Finder(made._is_target, made._rewrite_module, made._module_loaded)
     finder.put_in_place()
@@ -73,18 +76,16 @@ class Instrumented:
     def _instrument(self, living: list[FunctionType], program: FunctionType | None) -> None:
         by_module: dict[int, list[FunctionType]] = {}
         wanted: dict[int, bool] = {}
-        # A hook of a target module that called itself would never end.
-        hooks = {function_of(self._hooks.access), function_of(self._hooks.call)}
         for function in living:
-            if function in hooks:
-                continue
             names = id(function.__globals__)
             if names not in wanted:
                 wanted[names] = self._is_target(module_of(function))
             if wanted[names]:
                 by_module.setdefault(names, []).append(function)
+        # A hook of a target module that called itself would never end.
+        hooks = {function_of(self._hooks.access), function_of(self._hooks.call)}
         for functions in by_module.values():
-            self._instrument_module(functions, functions)
+            self._instrument_module(functions, [f for f in functions if f not in hooks])
         if program is not None and id(program.__globals__) not in by_module:
             beside = [f for f in living if f.__globals__ is program.__globals__]
             if not is_target(module_of(program), (module_of(program),)):
@@ -128,13 +129,16 @@ class Instrumented:
     def _rewrite_module(self, code: CodeType, module: ModuleType) -> CodeType:
         shared = _templates.facts(code).assigned
         self._bind([code], module.__name__, module.__dict__, shared)
-        return self._bound.made_of(code) or code
+        made = self._bound.made_of(code)
+        if made is None:
+            return code
+        if _templates.facts(code).inside:
+            self._modules.add(module.__name__)
+        return made
 
     def _module_loaded(self, module: ModuleType) -> None:
         functions = [f for f in living_functions() if f.__globals__ is module.__dict__]
-        if any(self._bound.original_of(f.__code__) is not None for f in functions):
-            self._modules.add(module.__name__)
-        elif functions:
+        if functions:
             self._instrument_module(functions, functions)
 
     def _restore(self, living: list[FunctionType]) -> None:

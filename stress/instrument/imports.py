@@ -19,15 +19,20 @@ class Finder:
         loaded: Callable[[ModuleType], None],
     ) -> None:
         self._is_target = is_target
-        self._rewrite = rewrite
-        self._loaded = loaded
+        #: Makes of the code of a module what is run instead.
+        self.rewrite = rewrite
+        #: Called where a loader does not give its code away, when it has run it.
+        self.loaded = loaded
+        self.is_in_place = False
 
     def put_in_place(self) -> None:
         """Ask this one first from now on."""
         sys.meta_path.insert(0, self)
+        self.is_in_place = True
 
     def remove(self) -> None:
         """Never ask this one again; finders that others added meanwhile stay."""
+        self.is_in_place = False
         sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not self]
 
     def find_spec(
@@ -42,7 +47,7 @@ class Finder:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
                 if spec.loader is not None and hasattr(spec.loader, "exec_module"):
-                    loader: Any = Loader(spec.loader, self._rewrite, self._loaded)
+                    loader: Any = Loader(spec.loader, self)
                     spec.loader = loader
                 return spec
         return None
@@ -52,17 +57,11 @@ class Finder:
 
 
 class Loader:
-    """Stands before the loader of a module until the module is there."""
+    """Stands before the loader of a module until the module is run."""
 
-    def __init__(
-        self,
-        loader: Any,
-        rewrite: Callable[[CodeType, ModuleType], CodeType],
-        loaded: Callable[[ModuleType], None],
-    ) -> None:
+    def __init__(self, loader: Any, finder: Finder) -> None:
         self._loader = loader
-        self._rewrite = rewrite
-        self._loaded = loaded
+        self._finder = finder
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -77,17 +76,17 @@ class Loader:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader
-        code = self._code(module.__name__)
-        if code is None:
-            self._loader.exec_module(module)
-        else:
-            exec(self._rewrite(code, module), module.__dict__)
-        self._loaded(module)
+        code = self._code(module.__name__) if self._finder.is_in_place else None
+        if code is not None:
+            exec(self._finder.rewrite(code, module), module.__dict__)
+            return
+        self._loader.exec_module(module)
+        if self._finder.is_in_place:
+            self._finder.loaded(module)
 
     def _code(self, name: str) -> CodeType | None:
         """The code that its loader would run; None where that does more than run it."""
-        module = type(self._loader).exec_module.__module__
-        if not module.startswith(("importlib.", "_frozen_importlib")):
+        if not self._loader.exec_module.__module__.startswith(("importlib.", "_frozen_importlib")):
             return None
         get_code = getattr(self._loader, "get_code", None)
         code = get_code(name) if get_code is not None else None

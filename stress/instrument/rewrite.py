@@ -12,6 +12,7 @@ from typing import Any
 
 from bytecode import Instr
 
+from stress.instrument.assigned import is_module
 from stress.instrument.body import Body
 from stress.instrument.calls import call_subjects, exit_slot, first_of_call
 from stress.instrument.method_names import method_names
@@ -191,7 +192,7 @@ class _Writer:
             return self._probe(ACCESS, "read item", "", item, index, [on_slot(1)], where)
         if changes_in_place(items, index):
             return self._probe(ACCESS, "write item", "", item, index, [on_slot(2)])
-        if item.name in ON_GLOBALS and name in self._globals:
+        if item.name in ON_GLOBALS and name in self._globals and not is_module(self._body.code):
             subjects: list[Any] = [("LOAD_CONST", GLOBALS)]
             return self._probe(ACCESS, ON_GLOBALS[item.name], name, item, index, subjects)
         if item.name in ON_CELLS and name in self._cells:
