@@ -18,10 +18,10 @@ from stress.errors import InvalidArgument
 from stress.finding import Finding, Verdict
 from stress.finding_store import FindingStore, SaveFailed
 from stress.judge import Origin, judge
+from stress.loading import load_target
 from stress.mutants.catalogue import MUTANTS
 from stress.parallel.supervisor import Supervisor
 from stress.plan import Plan
-from stress.program import load_target
 from stress.trial import Condition, Trial, TrialRecord
 from stress.workloads.catalogue import WORKLOADS
 from stress.workloads.endpoint import Endpoint, check_endpoint, serve_endpoint

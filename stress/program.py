@@ -7,17 +7,16 @@ and return the report `{"violations": [...], "statistics": {...}}`.
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from stress.errors import InvalidArgument
 from stress.finding import Violation
+from stress.loading import load_target
 from stress.mutants.catalogue import MUTANTS
 from stress.oracles import history, process
 from stress.plan import Plan
@@ -95,25 +94,6 @@ def run_target(trial: Trial, recorder: Recorder) -> Mapping[str, Any]:
             "overlapped": bool(started),
         },
     }
-
-
-def load_target(target: str) -> Callable[[], object]:
-    """The callable that `module:callable` names. Raises InvalidArgument in one sentence."""
-    module_name, _, name = target.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ImportError as error:
-        raise InvalidArgument(
-            f"cannot import {module_name!r} of target {target!r}: {error}; "
-            "name it as module:callable, importable from this directory"
-        ) from error
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
-        raise InvalidArgument(f"{target!r} names no callable; name it as module:callable")
-    return found  # type: ignore[no-any-return]
 
 
 def trial_directory() -> Path:

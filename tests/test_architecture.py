@@ -13,16 +13,16 @@ ROOT = Path(__file__).parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule",
-        "strategy", "site", "frame", "events", "statistics",
+        "strategy", "site", "frame", "events", "statistics", "loading",
     ),
     ("trial",),
-    ("judge", "finding_store"),
+    ("judge", "finding_store", "report"),
     ("oracles", "strategies", "engine", "instrument"),
     ("workloads", "mutants", "parallel"),
     ("program", "diagnosis"),
     ("controlled",),
     ("api", "exploration"),
-    ("report", "campaign", "gate"),
+    ("campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
