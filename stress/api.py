@@ -296,12 +296,12 @@ def replay_finding(
 def checked(options: RunOptions) -> RunOptions:
     """The options with defaults filled in. Raises InvalidArgument, naming the value."""
     if ":" in options.workload:
-        load_target(options.workload)
         if options.mutant:
             raise InvalidArgument(
                 f"mutant {options.mutant!r} changes hermes, which {options.workload!r} is not; "
                 "leave --mutant out or choose a workload"
             )
+        load_target(options.workload)
     else:
         _check_name("workload", options.workload, WORKLOADS)
     if options.mutant is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from stress.errors import InvalidArgument
@@ -21,21 +21,51 @@ _WHOLE = ("seed", "trial", "count")
 _MAPPINGS = ("plan", "settings", "python", "details")
 
 
+#: Of a longer trace the first and the last events are kept: `Event.step` tells where the gap is.
+TRACE_HEAD, TRACE_TAIL = 1_000, 4_000
+
+
 def finding_to_json(finding: Finding) -> dict[str, Any]:
-    """The finding as JSON values, its format named; `finding_from_json` gives an equal one back."""
+    """The finding as JSON values, its format named; `finding_from_json` gives an equal one back.
+
+    But for a trace that is longer than any reader: see `TRACE_HEAD`. Its schedule is always whole.
+    """
+    # The trace apart: to copy a hundred thousand events that then are left out takes seconds.
     value = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "id": finding.id,
-        **asdict(finding),
+        **asdict(replace(finding, schedule=None, trace=())),
     }
     value["schedule"] = finding.schedule.to_json() if finding.schedule else None
+    value["trace"] = [asdict(event) for event in _kept(finding.trace)]
     return value
+
+
+def _kept(trace: tuple[Event, ...]) -> tuple[Event, ...]:
+    if len(trace) <= TRACE_HEAD + TRACE_TAIL:
+        return trace
+    return trace[:TRACE_HEAD] + trace[-TRACE_TAIL:]
 
 
 def encode_finding(finding: Finding) -> str:
     """The text of `finding.json`. ASCII, so that no captured output can make it unwritable."""
-    return json.dumps(finding_to_json(finding), indent=2, default=str) + "\n"
+    value = finding_to_json(finding)
+    schedule, trace = value.pop("schedule"), value.pop("trace")
+    head = json.dumps(value, indent=2, default=str).removesuffix("\n}")
+    # A step is a line: by the thousand they are read, and compared, better that way.
+    steps = ",".join(f"\n    {json.dumps(event)}" for event in trace)
+    end = f"[{steps}\n  ]" if trace else "[]"
+    return f'{head},\n  "schedule": {_lines(schedule)},\n  "trace": {end}\n}}\n'
+
+
+def _lines(schedule: Mapping[str, Any] | None) -> str:
+    if schedule is None:
+        return "null"
+    rest = {name: member for name, member in schedule.items() if name != "switches"}
+    head = json.dumps(rest, indent=4).removesuffix("\n}")
+    switches = ",".join(f"\n      {json.dumps(switch)}" for switch in schedule["switches"])
+    return f'{head},\n    "switches": [{switches}]\n  }}'
 
 
 def decode_finding(text: str, source: str) -> Finding:
@@ -71,6 +101,8 @@ def finding_from_json(value: object, source: str) -> Finding:
         )
     try:
         return _finding(value)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{source}: {error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidArgument(
             f"{source} is a damaged finding ({type(error).__name__}: {error}); find it again"

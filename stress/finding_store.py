@@ -65,7 +65,9 @@ class FindingStore:
         """Keep `finding`, and copies of the raw files in `artifacts_directory`.
 
         A defect already kept has its count raised by `finding.count` and keeps its first
-        evidence. Returns the finding as it is now kept, with its directory and replay command.
+        evidence; only a schedule, which replays exactly, takes the place of what was there: the
+        latest is the one that fits the program of today. Returns the finding as it is now kept,
+        with its directory and replay command.
         Raises SaveFailed when it cannot be kept; what was kept before is then as it was.
         """
         try:
@@ -143,9 +145,12 @@ class FindingStore:
     def _count(self, directory: Path, finding: Finding) -> Finding:
         path = directory / FINDING_FILE
         first = decode_finding(_read(path), str(path))
-        counted = replace(first, count=first.count + finding.count)
+        evidence = first if finding.schedule is None else finding
+        counted = _placed(replace(evidence, count=first.count + finding.count), directory)
         _write_atomically(path, encode_finding(counted))
-        return _placed(counted, directory)
+        if evidence is finding:
+            _write_atomically(directory / REPLAY_FILE, counted.replay_command + "\n")
+        return counted
 
     def _keep(self, finding: Finding, artifacts_directory: Path | str | None) -> Finding:
         directory = self.directory / finding.id

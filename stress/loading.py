@@ -32,7 +32,7 @@ def load_target(target: str) -> Callable[[], object]:
     for part in name.split("."):
         if not hasattr(found, part):
             hint = did_you_mean(part, _callables(found)) or "name it as module:callable"
-            raise InvalidArgument(f"{path!r} has no {part!r}, so {target!r} names nothing; {hint}")
+            raise InvalidArgument(f"{target!r} names no callable: {path!r} has no {part!r}; {hint}")
         found = getattr(found, part)
         path += f".{part}"
     _check_callable(target, found)

@@ -18,7 +18,8 @@ class Settings:
     """What a run takes where the command line says nothing; None where nobody says anything.
 
     Of `trials` and `time` (seconds) a source that gives either replaces both: who asks for 100
-    trials in the environment does not mean the minute of pyproject.toml.
+    trials in the environment does not mean the minute of pyproject.toml. `executions`, `strategy`
+    and `carrier` are of controlled execution; that they exist is checked where they are used.
     """
 
     trials: int | None = None
@@ -26,6 +27,9 @@ class Settings:
     jobs: int | None = None
     size: int | None = None
     findings: str | None = None
+    executions: int | None = None
+    strategy: str | None = None
+    carrier: str | None = None
 
 
 def whole_number(value: object) -> int:
@@ -61,12 +65,22 @@ def directory(value: object) -> str:
     return value
 
 
+def word(value: object) -> str:
+    """A text that is not empty. Raises ValueError, saying what it is."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{value!r} is not a name")
+    return value
+
+
 _READERS: Mapping[str, Callable[[object], Any]] = {
     "trials": whole_number,
     "time": seconds,
     "jobs": whole_number,
     "size": whole_number,
     "findings": directory,
+    "executions": whole_number,
+    "strategy": word,
+    "carrier": word,
 }
 
 

@@ -13,9 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stress.errors import InvalidArgument
+from stress.events import Anchor, Event
 from stress.finding import Finding, FindingKind, Frame, RecordedOperation, ThreadStack
-from stress.finding_format import decode_finding, encode_finding
-from stress.finding_store import FINDING_FILE, FindingStore, SaveFailed
+from stress.finding_format import TRACE_HEAD, TRACE_TAIL, decode_finding, encode_finding
+from stress.finding_store import FINDING_FILE, REPLAY_FILE, FindingStore, SaveFailed
+from stress.schedule import Schedule, Switch
 
 FINDING = Finding(
     kind=FindingKind.CRASH,
@@ -107,6 +109,51 @@ def test_the_same_defect_is_counted_and_keeps_its_first_evidence(store: FindingS
     assert store.list() == (kept,)
 
 
+WRITE = Anchor("write", "balance", "Account.pay", 1)
+CONTROLLED = replace(
+    FINDING,
+    kind=FindingKind.EXCEPTION,
+    schedule=Schedule(7, (Switch(task=1, at=WRITE, to=2, ready=(1, 2)),)),
+    trace=(
+        Event(0, 1, WRITE, "Account 1", (1, 2), Frame("/x/bank.py", 9, "Account.pay")),
+        Event(1, 2, Anchor("begin", "", "", 1), "", (1, 2), None, preempted=WRITE),
+    ),
+)
+
+
+def test_a_finding_of_controlled_execution_is_kept_with_schedule_and_trace(
+    store: FindingStore,
+) -> None:
+    kept = store.save(CONTROLLED)
+    assert store.load(kept.id) == kept
+    assert (kept.schedule, kept.trace) == (CONTROLLED.schedule, CONTROLLED.trace)
+    lines = (Path(kept.directory) / FINDING_FILE).read_text().splitlines()
+    assert sum('"step": ' in line for line in lines if '"anchor"' in line) == 2, "a step is a line"
+
+
+def test_the_latest_schedule_is_kept(store: FindingStore) -> None:
+    """The program may have changed since: an older schedule would diverge in it."""
+    store.save(FINDING)
+    kept = store.save(replace(CONTROLLED, message="anew"))
+    assert (kept.count, kept.message, kept.schedule) == (2, "anew", CONTROLLED.schedule)
+    assert (Path(kept.directory) / REPLAY_FILE).read_text() == f"{kept.replay_command}\n"
+    later = replace(CONTROLLED, schedule=Schedule(8), trace=())
+    assert store.save(later).schedule == Schedule(8)
+    counted = store.save(FINDING)
+    assert (counted.count, counted.schedule) == (4, Schedule(8)), "what replays exactly stays"
+
+
+def test_of_a_long_trace_the_ends_are_kept_and_the_schedule_whole(store: FindingStore) -> None:
+    trace = tuple(replace(CONTROLLED.trace[0], step=step) for step in range(20_000))
+    switch = Switch(task=1, at=None, to=2, ready=(2, 3))
+    kept = store.save(replace(CONTROLLED, trace=trace, schedule=Schedule(0, (switch,) * 9_000)))
+    loaded = store.load(kept.id)
+    assert loaded.schedule == kept.schedule
+    steps = [event.step for event in loaded.trace]
+    assert steps == [*range(TRACE_HEAD), *range(20_000 - TRACE_TAIL, 20_000)]
+    assert (Path(kept.directory) / FINDING_FILE).stat().st_size < 3 * 2**20
+
+
 def test_another_defect_has_its_own_directory(store: FindingStore) -> None:
     store.save(FINDING)
     store.save(replace(FINDING, fingerprint="a" * 64))
@@ -151,6 +198,8 @@ DAMAGED = encode_finding(FINDING).replace('"seed": 42', '"seed": "many"')
 NO_KIND = encode_finding(FINDING).replace('"crash",', '"oddity",')
 NO_SEED = encode_finding(FINDING).replace('"seed": 42,', "")
 NO_STACK = encode_finding(FINDING).replace('"frames"', '"pictures"')
+NO_SWITCHES = encode_finding(CONTROLLED).replace('"switches"', '"twitches"')
+NO_ANCHOR = encode_finding(CONTROLLED).replace('"anchor"', '"hook"')
 NO_STEP = encode_finding(FINDING).replace('"step"', '"stop"')
 
 
@@ -171,6 +220,8 @@ NO_STEP = encode_finding(FINDING).replace('"step"', '"stop"')
         (NO_SEED, "'seed' is missing"),
         (NO_STACK, "KeyError: 'frames'"),
         (NO_STEP, "KeyError: 'step'"),
+        (NO_SWITCHES, "this schedule is damaged: KeyError('switches')"),
+        (NO_ANCHOR, "KeyError: 'anchor'"),
     ],
 )
 def test_what_is_no_finding_is_refused(
@@ -274,6 +325,19 @@ def test_a_newer_finding_is_not_overwritten(store: FindingStore) -> None:
 texts = st.text(max_size=20)
 whole = st.integers(min_value=-(2**63), max_value=2**63)
 frames = st.builds(Frame, texts, whole, texts)
+anchors = st.builds(Anchor, texts, texts, texts, whole)
+numbers = st.lists(whole, max_size=3).map(tuple)
+switches = st.builds(Switch, task=whole, at=st.none() | anchors, to=whole, ready=numbers)
+events = st.builds(
+    Event,
+    step=whole,
+    task=whole,
+    anchor=anchors,
+    subject=texts,
+    ready=numbers,
+    frame=st.none() | frames,
+    preempted=st.none() | anchors,
+)
 findings = st.builds(
     Finding,
     kind=st.sampled_from(FindingKind),
@@ -291,6 +355,8 @@ findings = st.builds(
     ).map(tuple),
     details=st.dictionaries(texts, st.none() | st.booleans() | whole | texts, max_size=3),
     stdout_tail=st.text(st.characters(codec=None), max_size=20),
+    schedule=st.none() | st.builds(Schedule, whole, st.lists(switches, max_size=3).map(tuple)),
+    trace=st.lists(events, max_size=3).map(tuple),
 )
 
 

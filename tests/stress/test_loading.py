@@ -71,7 +71,7 @@ def test_what_is_there_is_found() -> None:
         ),
         (
             "shop_of_test:mian",
-            "'shop_of_test' has no 'mian', so 'shop_of_test:mian' names nothing; "
+            "'shop_of_test:mian' names no callable: 'shop_of_test' has no 'mian'; "
             "did you mean 'main'?",
         ),
         ("shop_of_test:Shop.opn", "'shop_of_test.Shop' has no 'opn'"),

@@ -35,6 +35,14 @@ def test_a_limit_replaces_both_limits_of_the_file(pyproject: Path) -> None:
     assert read_settings(pyproject, {"STRESS_TIME": "1.5"}) == Settings(time=1.5)
 
 
+def test_the_settings_of_controlled_execution(pyproject: Path) -> None:
+    pyproject.write_text('[tool.stress]\nexecutions = 500\nstrategy = "random"\n')
+    assert read_settings(pyproject, {}) == Settings(executions=500, strategy="random")
+    environment = {"STRESS_EXECUTIONS": "7", "STRESS_CARRIER": "thread"}
+    expected = Settings(executions=7, strategy="random", carrier="thread")
+    assert read_settings(pyproject, environment) == expected
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -45,6 +53,9 @@ def test_a_limit_replaces_both_limits_of_the_file(pyproject: Path) -> None:
         ("[tool.stress]\nsize = 1.5\n", "size in .*: 1.5 is not a whole number"),
         ("[tool.stress]\ntime = true\n", "time in .*: True is not a number of seconds"),
         ("[tool.stress]\nfindings = 3\n", "findings in .*: 3 is not a path"),
+        ("[tool.stress]\nexecutions = 0\n", "executions in .*: 0 is not above 0"),
+        ("[tool.stress]\nstrategy = 3\n", "strategy in .*: 3 is not a name"),
+        ('[tool.stress]\ncarrier = " "\n', "carrier in .*: ' ' is not a name"),
         ("[tool]\nstress = 3\n", "is not a table"),
         ("tool = 3\n", "cannot be read"),
         ("[tool.stress\n", "cannot be read"),
