@@ -63,8 +63,8 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """The benchmarks, each as a ratio against a floor measured in the same run."""
-    session.install("-e", ".[endpoint,explore]")
+    """The benchmarks, each figure beside a floor or a peer that is measured in the same run."""
+    session.install("-e", ".[endpoint,explore,bench]")
     session.run("python", "ci/bench.py", *session.posargs)
 
 

@@ -1,0 +1,99 @@
+"""Executions per second against frontrun on the same programs, in rounds that take turns."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from contextlib import ExitStack
+from typing import Any
+
+from benchmarks.children import Child, child, peer_is_installed
+from benchmarks.news import News
+from benchmarks.programs import PROGRAMS
+from benchmarks.rows import Bar, Row
+
+GROUP = "executions per second, beside frontrun 0.7"
+BARS = {"greenlet": Bar(30, aim=100), "thread": Bar(8, aim=20)}
+CARRIERS = {"greenlet": "greenlets", "thread": "OS threads"}
+PEER_DOORS = ("dpor", "random")
+_MODULE = "benchmarks.side"
+
+
+def throughput(quick: bool, news: News) -> list[Row]:
+    """A row for each program and carrier."""
+    rounds, seconds = (1, 0.2) if quick else (5, 0.5)
+    rows = []
+    for name in PROGRAMS:
+        rows += program_rows(name, measured(name, rounds, seconds, news))
+    return rows
+
+
+def measured(name: str, rounds: int, seconds: float, news: News) -> dict[str, list[dict[str, Any]]]:
+    """By door, what each round gave. A door that does not work is not asked again."""
+    doors: dict[str, Child] = {}
+    answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    with ExitStack() as stack:
+        for carrier in CARRIERS:
+            doors[carrier] = stack.enter_context(child(_MODULE, name, carrier))
+        for door in PEER_DOORS if peer_is_installed() else ():
+            doors[door] = stack.enter_context(child(_MODULE, name, door, under_peer=True))
+        for number in range(rounds):
+            for door, asked in doors.items():
+                news(f"{name}: {door}, round {number + 1} of {rounds}")
+                if not any(answer["trouble"] for answer in answers[door]):
+                    answers[door].append(asked.ask(str(seconds)))
+    return answers
+
+
+def program_rows(name: str, answers: dict[str, list[dict[str, Any]]]) -> list[Row]:
+    """Medians of the rounds, and the faster door of the peer."""
+    best, note = fastest({door: answers[door] for door in PEER_DOORS if door in answers})
+    rows = []
+    for carrier, told in CARRIERS.items():
+        rate, trouble = rate_of(answers[carrier])
+        if trouble:
+            raise SystemExit(f"{name} on {told} gave no verdict: {trouble}")
+        assert rate is not None
+        rows.append(
+            Row(
+                group=GROUP,
+                name=f"{name}, {told}",
+                figure=rate,
+                unit="/s",
+                beside=f"frontrun {best[0]}" if best else "frontrun",
+                other=best[1] if best else None,
+                bar=BARS[carrier],
+                note=note,
+            )
+        )
+    return rows
+
+
+def fastest(answers: dict[str, list[dict[str, Any]]]) -> tuple[tuple[str, float] | None, str]:
+    """Name and rate of the faster door, and which did not work."""
+    if not answers:
+        return None, "peer not installed"
+    rates: dict[str, float] = {}
+    broken = []
+    for door, told in answers.items():
+        rate, trouble = rate_of(told)
+        if rate is None:
+            broken.append(f"{door} does not work: {short(trouble)}")
+        else:
+            rates[door] = rate
+    best = max(rates, key=rates.__getitem__, default=None)
+    return (None if best is None else (best, rates[best])), "; ".join(broken)
+
+
+def rate_of(answers: list[dict[str, Any]]) -> tuple[float | None, str]:
+    """Median of executions per second, or what was wrong."""
+    for answer in answers:
+        if answer["trouble"]:
+            return None, str(answer["trouble"])
+    return statistics.median(a["executions"] / a["seconds"] for a in answers), ""
+
+
+def short(trouble: str, limit: int = 45) -> str:
+    """Its first clause."""
+    first = trouble.split(". ")[0].split(" before ")[0]
+    return first if len(first) <= limit else f"{first[: limit - 1]}…"
