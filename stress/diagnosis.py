@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from stress import evidence
@@ -19,12 +20,16 @@ _ENGINE = __file__.rpartition("/")[0] + "/engine/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """A recorded execution: its number, its outcome, what happened, and what replays it."""
+    """A recorded execution: its number, its outcome, what happened, and what replays it.
+
+    `names` are those of the threads, by number of the task, as far as they are known.
+    """
 
     number: int
     outcome: Outcome
     events: tuple[Event, ...]
     schedule: Schedule
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +49,30 @@ def is_wrong(outcome: Outcome) -> bool:
 def diagnose(execution: Execution, origin: Origin, note: str = "") -> tuple[Finding, ...]:
     """The findings of an execution; the exceptions first, since a deadlock may follow from them."""
     outcome = execution.outcome
-    causes = [_failed(failure, origin.target) for failure in outcome.failures]
+    names = _names(execution)
+    causes = [_failed(failure, origin.target, names) for failure in outcome.failures]
     if outcome.ending is Ending.DEADLOCK:
-        causes.append(_deadlocked(outcome.waiting, origin.target))
+        causes.append(_deadlocked(outcome.waiting, origin.target, names))
     if outcome.spinning:
         causes.append(_starved(outcome, execution.events))
-    return tuple(_finding(cause, execution, origin, note) for cause in causes)
+    told = {str(number): name for number, name in sorted(names.items())}
+    return tuple(
+        _finding(replace(cause, details={**cause.details, "tasks": told}), execution, origin, note)
+        for cause in causes
+    )
+
+
+def _names(execution: Execution) -> dict[int, str]:
+    """The names of threads, by number of their task: of those that say more than the number."""
+    names = dict(execution.names)
+    for waiting in execution.outcome.waiting:
+        names.setdefault(waiting.task, waiting.name)
+    for failure in execution.outcome.failures:
+        for frame, _ in traceback.walk_tb(failure.error.__traceback__):
+            thread = frame.f_locals.get("self") if frame.f_code.co_name == "run" else None
+            if isinstance(thread, threading.Thread):
+                names.setdefault(failure.task, thread.name)
+    return {number: name for number, name in names.items() if name and name != "MainThread"}
 
 
 def _finding(cause: _Cause, execution: Execution, origin: Origin, note: str) -> Finding:
@@ -69,13 +92,14 @@ def _finding(cause: _Cause, execution: Execution, origin: Origin, note: str) -> 
         condition=execution.outcome.ending.value,
         threads=cause.threads,
         details={**cause.details, **({"note": note} if note else {})},
-        replay_command=f"hermes-stress replay {cause.kind.value}-{mark[:12]}",
+        # Of a finding that is in no file. One that is saved gets a command that names the file.
+        replay_command=f"stress.replay({origin.workload.partition(':')[2]}, finding)",
         schedule=execution.schedule,
         trace=execution.events,
     )
 
 
-def _failed(failure: Failure, target: str) -> _Cause:
+def _failed(failure: Failure, target: str, names: Mapping[int, str]) -> _Cause:
     error = failure.error
     frames = tuple(
         Frame(frame.f_code.co_filename, line, frame.f_code.co_qualname)
@@ -89,13 +113,25 @@ def _failed(failure: Failure, target: str) -> _Cause:
     message = f"{text}, in task {failure.task}"
     if where is not None and not invariant:
         message += f" at {evidence.describe_frame(where)}"
-    stack = ThreadStack(f"task {failure.task}", frames, current=True)
+    stack = ThreadStack(_titled(failure.task, names), frames, current=True)
+    # Other tasks may go on; what led to this is over.
+    end = {**_end(failure.task, text, where), "over": True}
     subject = type(error).__name__
     place = f"{subject} {evidence.place_of(where)}" if where is not None else subject
-    return _Cause(kind, message, place, (stack,))
+    return _Cause(kind, message, place, (stack,), {"ends": [end]})
 
 
-def _deadlocked(waiting: Sequence[Waiting], target: str) -> _Cause:
+def _titled(task: int, names: Mapping[int, str]) -> str:
+    return f"task {task} ({names[task]})" if task in names else f"task {task}"
+
+
+def _end(task: int, text: str, frame: Frame | None) -> dict[str, object]:
+    """How a task ended, for the last rows of an interleaving."""
+    place: dict[str, object] = {"file": frame.file, "line": frame.line} if frame else {}
+    return {"task": task, "text": text, **place}
+
+
+def _deadlocked(waiting: Sequence[Waiting], target: str, names: Mapping[int, str]) -> _Cause:
     cycle = find_cycle(waiting)
     shown = cycle or [one for one in waiting if one.owner is None] or list(waiting)
     parts = [_describe_wait(one, target) for one in shown]
@@ -106,11 +142,18 @@ def _deadlocked(waiting: Sequence[Waiting], target: str) -> _Cause:
     frames = [evidence.innermost(one.frames, target) for one in shown]
     place = " + ".join(sorted({evidence.place_of(frame) for frame in frames if frame}))
     stacks = tuple(
-        ThreadStack(f"task {one.task}", one.frames, current=one in shown) for one in waiting
+        ThreadStack(_titled(one.task, names), one.frames, current=one in shown) for one in waiting
     )
     details: dict[str, object] = {
         "waits": [_describe_wait(one, target) for one in waiting],
         "cycle": [one.task for one in cycle],
+        "ends": [
+            {
+                **_end(one.task, _what_it_waits_for(one), evidence.innermost(one.frames, target)),
+                "subjects": [one.subject, *one.held],
+            }
+            for one in waiting
+        ],
     }
     return _Cause(FindingKind.DEADLOCK, message, place, stacks, details)
 
@@ -132,15 +175,17 @@ def find_cycle(waiting: Sequence[Waiting]) -> list[Waiting]:
 def _describe_wait(one: Waiting, target: str) -> str:
     frame = evidence.innermost(one.frames, target)
     where = f" in {evidence.describe_frame(frame)}" if frame else ""
-    what = "the end of" if one.kind == "join" else f"to {one.kind}"
-    text = (
-        f"task {one.task}{where} waits {'for ' if one.kind == 'join' else ''}{what} {one.subject}"
-    )
+    text = f"task {one.task}{where} {_what_it_waits_for(one)}"
     if one.owner is not None and one.kind != "join":
         text += f", which task {one.owner} holds"
     if one.held:
         text += f" (and holds {', '.join(one.held)})"
     return text
+
+
+def _what_it_waits_for(one: Waiting) -> str:
+    what = "for the end of" if one.kind == "join" else f"to {one.kind}"
+    return f"waits {what} {one.subject}"
 
 
 def _starved(outcome: Outcome, events: Sequence[Event]) -> _Cause:
@@ -152,7 +197,9 @@ def _starved(outcome: Outcome, events: Sequence[Event]) -> _Cause:
         f"{spinning} spin{'' if len(outcome.spinning) > 1 else 's'}{where} without an end: nothing "
         "that is read there changes any more"
     )
-    return _Cause(FindingKind.STARVATION, message, place)
+    frame = last.frame if last else None
+    ends = [_end(number, "spins", frame) for number in outcome.spinning]
+    return _Cause(FindingKind.STARVATION, message, place, details={"ends": ends})
 
 
 def merged(findings: Sequence[Finding]) -> tuple[Finding, ...]:

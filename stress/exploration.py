@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from stress.controlled import Laboratory, laboratory
@@ -13,8 +16,10 @@ from stress.diagnosis import diagnose, is_wrong, merged
 from stress.engine.outcome import Ending, Outcome
 from stress.errors import FindingsFound, InvalidArgument, InvariantViolated, ScheduleDiverged
 from stress.finding import Finding, Verdict
+from stress.finding_store import DEFAULT_DIRECTORY, FindingStore
 from stress.judge import Origin
 from stress.schedule import Schedule
+from stress.settings import read_settings
 from stress.statistics import Statistics
 from stress.strategies.random_walk import RandomWalk
 from stress.strategies.replay import ReplayStrategy
@@ -22,6 +27,8 @@ from stress.strategy import Strategy
 
 STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {"random": RandomWalk}
 CARRIERS = ("auto", "greenlet", "thread")
+#: How often progress is told, at most.
+PROGRESS_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +46,17 @@ class Exploration:
     notices: tuple[str, ...] = ()
 
     def raise_if_violated(self) -> None:
-        """Raises FindingsFound, an AssertionError, that tells the findings."""
+        """Raises FindingsFound, an AssertionError whose text is the report of the findings.
+
+        They are kept where `hermes-stress` keeps them too, so that they can be replayed.
+        """
+        # pytest then shows the line of the test that asked, and the report.
+        __tracebackhide__ = True
         if self.verdict is Verdict.VIOLATED:
-            raise FindingsFound("\n\n".join(f"{f.message}\n{f.schedule}" for f in self.findings))
+            from stress.report.console import render_finding
+
+            findings = [_kept(finding) for finding in self.findings]
+            raise FindingsFound("\n\n".join(map(render_finding, findings)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,16 +114,32 @@ def explore(
 
 def replay(
     program: Callable[[], object],
-    schedule: Schedule,
+    schedule: Schedule | Finding | Path | str,
     *,
     targets: Collection[str] | None = None,
-    carrier: str = "auto",
-    step_limit: int = 100_000,
+    carrier: str | None = None,
+    step_limit: int | None = None,
 ) -> Exploration:
-    """Run `program` once, with the switches of `schedule`.
+    """Run `program` once, with the switches of `schedule`: itself, or of a finding, or of its file.
 
-    Raises ScheduleDiverged where the program does otherwise, with what was expected and found.
+    A finding brings the options that it was found with; others take the place of those. Raises
+    ScheduleDiverged where the program does otherwise, with what was expected and found.
     """
+    found: Mapping[str, Any] = {}
+    if isinstance(schedule, Path | str):
+        schedule = FindingStore().load(schedule)
+    if isinstance(schedule, Finding):
+        found = schedule.settings
+        if schedule.schedule is None:
+            raise InvalidArgument(
+                f"finding {schedule.id} is of parallel execution and has no schedule; "
+                "`hermes-stress replay` runs it again"
+            )
+        schedule = schedule.schedule
+    if targets is None and "targets" in found:
+        targets = tuple(found["targets"])
+    carrier = str(found.get("carrier", "auto")) if carrier is None else carrier
+    step_limit = int(found.get("step_limit", 100_000)) if step_limit is None else step_limit
     _check_options(1, step_limit, None, carrier)
     strategy = ReplayStrategy(schedule)
     run = _Run(
@@ -162,6 +193,10 @@ class ThreeFunctions:
         if not workers:
             raise InvalidArgument("workers is empty; give at least one function")
         self._setup, self._workers, self._invariant = setup, workers, invariant
+        # A finding is about the functions of the user, by whose names it is told and known again.
+        self.__module__ = str(getattr(invariant, "__module__", type(self).__module__))
+        names = ", ".join(map(_name, (setup, *workers, invariant)))
+        self.__qualname__ = f"check_threads({names})"
 
     def __call__(self) -> None:
         import threading
@@ -212,6 +247,7 @@ class _Run:
 
     def explore(self, lab: Laboratory) -> None:
         self.reason = f"all {self.executions} executions are done"
+        told_s = 0.0
         try:
             self.unreliable = lab.check_repeatable(self.program, self.seed, self.step_limit)
             self.began = time.perf_counter()
@@ -225,7 +261,8 @@ class _Run:
                 if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
                     self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
                     return
-                if self.on_progress is not None and number % 64 == 0:
+                if self.on_progress is not None and self.elapsed_s >= told_s + PROGRESS_S:
+                    told_s = self.elapsed_s
                     self.on_progress(self._progress())
         except KeyboardInterrupt:
             self.interrupted = True
@@ -318,8 +355,12 @@ class _Run:
 
 def _origin(program: Callable[[], object], lab: Laboratory, step_limit: int) -> Origin:
     module = str(getattr(program, "__module__", ""))
+    name = _name(program)
+    if "<" not in name and _named(module, name) is not program:
+        # Say, a method of an object: that name would lead elsewhere.
+        name = f"<{name}>"
     return Origin(
-        workload=f"{module}:{_name(program)}",
+        workload=f"{module}:{name}",
         target=module,
         settings={
             "targets": sorted(lab.targets),
@@ -327,6 +368,23 @@ def _origin(program: Callable[[], object], lab: Laboratory, step_limit: int) -> 
             "step_limit": step_limit,
         },
     )
+
+
+def _kept(finding: Finding) -> Finding:
+    """The finding as it is on disk, its count aside; itself where it cannot be written."""
+    try:
+        directory = read_settings(Path("pyproject.toml"), os.environ).findings
+        saved = FindingStore(directory or DEFAULT_DIRECTORY).save(finding)
+    except InvalidArgument:
+        return finding
+    return replace(saved, count=finding.count)
+
+
+def _named(module: str, name: str) -> object:
+    found: object = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def _name(function: Any) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import fcntl
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ DEFAULT_DIRECTORY = Path(".stress/findings")
 
 # Programs may print gigabytes: of each raw file the last bytes are the ones that tell.
 _ARTIFACT_BYTES_MAX = 16 * 2**20
+
+_IMPORTABLE = re.compile(r"(?!__main__:)[\w.]+:[\w.]+")
 
 
 class SaveFailed(InvalidArgument):
@@ -176,7 +179,16 @@ class FindingStore:
 
 def _placed(finding: Finding, directory: Path) -> Finding:
     command = f"hermes-stress replay {shlex.quote(str(directory))}"
+    if finding.schedule is not None and not is_importable(finding.workload):
+        # Only who makes the program, a test say, can hand it over.
+        name = finding.workload.rpartition(".")[2].strip("<>") or "program"
+        command = f"stress.replay({name}, {str(directory)!r})"
     return replace(finding, directory=str(directory), replay_command=command)
+
+
+def is_importable(workload: str) -> bool:
+    """Whether a program goes by the name of a function at the top of a module, or in a class."""
+    return _IMPORTABLE.fullmatch(workload) is not None
 
 
 def _read(path: Path) -> str:
