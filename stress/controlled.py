@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from stress.diagnosis import Execution
-from stress.engine.accesses import make_access, make_call
+from stress.engine.accesses import make_hooks
 from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
 from stress.engine.execution import Choose
 from stress.engine.outcome import Outcome
@@ -160,10 +160,10 @@ def laboratory(
     module = str(getattr(program, "__module__", "") or type(program).__module__)
     wanted = (module,) if targets is None else tuple(targets)
     with ExitStack() as stack:
-        hooks = Hooks(access=make_access(), call=make_call())
+        hooks = Hooks(*make_hooks())
         # First of all: a session sets what is there apart, and then nobody finds it.
         found = stack.enter_context(instrumented(wanted, hooks, program))
-        opened = stack.enter_context(session(lambda: _carrier(carrier)))
+        opened = stack.enter_context(session(lambda: _carrier(carrier), wanted, program))
         yield Laboratory(opened, wanted, found.missing, module)
 
 

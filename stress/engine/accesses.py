@@ -15,6 +15,7 @@ from typing import Any
 from stress.engine.context import context, controlled
 from stress.engine.locks import Lock, SimpleQueue
 from stress.engine.threads import Local
+from stress.engine.unshadowed import LOCKS, Unshadowed
 from stress.site import Site
 
 #: Their state is in C: their methods, and builtins that are given one, are accesses to them.
@@ -26,6 +27,7 @@ _OPAQUE = (io.IOBase,)
 _INERT = (
     types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType,
     types.GeneratorType, types.CoroutineType, types.MethodWrapperType, Lock, SimpleQueue, Local,
+    *LOCKS,
     *(type(iter(made)) for made in ((), "", "é", b"", range(0), range(1 << 70))),
     str, bytes, int, float, complex, tuple, frozenset, range, slice, type(None),
 )  # fmt: skip
@@ -38,7 +40,13 @@ _HARMLESS = frozenset({
 Hook = Callable[..., None]
 
 
-def make_access() -> Hook:
+def make_hooks() -> tuple[Hook, Hook]:
+    """The hooks of one exploration: for accesses, and for calls."""
+    unshadowed = Unshadowed()
+    return make_access(unshadowed), make_call(unshadowed)
+
+
+def make_access(unshadowed: Unshadowed) -> Hook:
     """The hook for attributes, items and iteration; it remembers what it has seen of classes."""
     by_type: dict[Any, frozenset[str] | None] = {}
 
@@ -54,6 +62,8 @@ def make_access() -> Hook:
         except KeyError:
             untouching = by_type[type(subject)] = _look_at(type(subject))
         if untouching is None:
+            if site.kind in ("enter", "exit"):
+                _enter_or_exit(unshadowed, execution, site, subject)
             return
         if site.name in untouching and not (type(subject) is dict and "__builtins__" in subject):
             return  # A look-up of a method, and not of a global that has the name of one.
@@ -73,7 +83,18 @@ def make_access() -> Hook:
     return access
 
 
-def make_call() -> Hook:
+def _enter_or_exit(unshadowed: Unshadowed, execution: Any, site: Site, subject: Any) -> None:
+    """`with` over what is no access in itself: a real lock, or a file."""
+    if site.kind == "exit" and type(subject) is types.BuiltinMethodType:
+        subject = subject.__self__
+        if isinstance(subject, _OPAQUE):
+            execution.point(site, subject)
+    if type(subject) in LOCKS:
+        method = "__enter__" if site.kind == "enter" else "__exit__"
+        unshadowed.before(execution, subject, method, None)
+
+
+def make_call(unshadowed: Unshadowed) -> Hook:
     """The hook for calls: methods of containers and opaque objects, and builtins given one."""
     shared = (*CONTAINERS, *_OPAQUE)
     kinds: dict[type, bool] = {}
@@ -87,6 +108,9 @@ def make_call() -> Hook:
             return
         if made is types.BuiltinFunctionType:
             subject = function.__self__
+            if type(subject) in LOCKS:
+                unshadowed.before(execution, subject, function.__name__, argument)
+                return
             if subject is None or type(subject) is types.ModuleType:
                 if function.__name__ in _HARMLESS:
                     return

@@ -202,6 +202,7 @@ class ThreadCarrier:
 
     def run(self, first: _ThreadUnit) -> None:
         self.running = self.home
+        assert first.job is not None
         following = contextvars.Context().run(first.job)
         if following is not self.home:
             following.switch()

@@ -10,8 +10,6 @@ There is no task that schedules: who gives up the turn chooses who has it next, 
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +19,7 @@ from stress.engine.outcome import Ending, Failure, Outcome
 from stress.engine.recording import Recorder
 from stress.engine.spinning import Watch
 from stress.engine.task import Gate, Task
+from stress.engine.timers import Timers
 from stress.errors import InvalidArgument
 from stress.site import Site
 from stress.strategy import Pending
@@ -47,34 +46,10 @@ class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "_choose",
-        "_ending",
-        "_error",
-        "_step_limit",
-        "_stuck",
-        "_timer_numbers",
-        "_timers",
-        "_unwound",
-        "_watch",
-        "aborting",
-        "alive",
-        "carrier",
-        "checkpoint",
-        "chosen",
-        "clock_s",
-        "current",
-        "failures",
-        "numbers",
-        "opened",
-        "pendings",
-        "preemptions",
-        "ready",
-        "recorder",
-        "several",
-        "steps",
-        "switches",
-        "tasks",
-        "uncontrolled",
+        "aborting", "alive", "carrier", "checkpoint", "chosen", "clock_s", "current", "failures",
+        "numbers", "opened", "pendings", "preemptions", "ready", "recorder", "several", "steps",
+        "switches", "tasks", "timers", "uncontrolled", "_choose", "_ending", "_error",
+        "_step_limit", "_stuck", "_unwound", "_watch",
     )  # fmt: skip
 
     def __init__(
@@ -110,8 +85,7 @@ class Execution:
         self.checkpoint = 0 if recorder else min(WATCH_EVERY, step_limit // 2)
         self._choose: Choose = recorder.choosing(choose) if recorder else choose
         self._step_limit = step_limit
-        self._timers: list[tuple[float, int, Task]] = []
-        self._timer_numbers = itertools.count()
+        self.timers = Timers()
         #: Objects by id, numbered by their first use.
         self.numbers: dict[int, int] = {}
         self._ending = Ending.FINISHED
@@ -179,7 +153,7 @@ class Execution:
             self.look_up(task, parking=True)
         task.blocked, task.timed_out = gate, False
         if timeout_s is not None:
-            self._set_timer(task, timeout_s)
+            self.timers.set(task, self.clock_s + max(timeout_s, 0.0))
         self.ready.remove(task.number)
         self.several = len(self.ready) > 1
         following = self._next()
@@ -208,7 +182,7 @@ class Execution:
                 return self.park(site, gate, timeout_s)
             task.timed_out = False
             if timeout_s is not None:
-                self._set_timer(task, timeout_s)
+                self.timers.set(task, self.clock_s + max(timeout_s, 0.0))
             self.point(site, gate)
             task.deadline = None
             return not task.timed_out
@@ -366,7 +340,7 @@ class Execution:
     def _next(self) -> Task | None:
         """Who has the turn now that the running task gives it up; None where all are done."""
         if not self.aborting:
-            while not self.ready and self._timers and self.alive:
+            if not self.ready and self.alive:
                 self.pass_time()
             if self._error is None and self.ready and self.alive:
                 following = self.tasks[self.ready[0]]
@@ -419,28 +393,25 @@ class Execution:
 
     def pass_time(self) -> bool:
         """Move the clock to the next deadline, and wake who waits for it; False without one."""
-        while self._timers:
-            deadline, _, task = heapq.heappop(self._timers)
-            if task.deadline != deadline or not task.alive or task.blocked is None:
-                continue
-            self.clock_s = max(self.clock_s, deadline)
-            task.deadline = None
-            gate, task.timed_out = task.blocked, True
-            if task.number in gate.waiters:
-                gate.waiters.remove(task.number)
-            self.release(task)
-            return True
-        return False
+        deadline_s = self.timers.first()
+        if deadline_s is None:
+            return False
+        task = self.timers.pop()
+        self.clock_s = max(self.clock_s, deadline_s)
+        gate, task.timed_out = task.blocked, True
+        if task.number in gate.waiters:
+            gate.waiters.remove(task.number)
+        self.release(task)
+        return True
 
     def move_clock(self, seconds: float) -> None:
         """Move the clock by that much, or to where the next task wakes if that comes first."""
         until_s = self.clock_s + seconds
-        if not (self._timers and self._timers[0][0] <= until_s and self.pass_time()):
+        deadline_s = self.timers.first()
+        if deadline_s is not None and deadline_s <= until_s:
+            self.pass_time()
+        else:
             self.clock_s = until_s
-
-    def _set_timer(self, task: Task, timeout_s: float) -> None:
-        task.deadline = self.clock_s + max(timeout_s, 0.0)
-        heapq.heappush(self._timers, (task.deadline, next(self._timer_numbers), task))
 
     # -- what is looked at now and then ---------------------------------------------------------
 

@@ -276,6 +276,8 @@ class SimpleQueue:
         self._items: deque[Any] = deque()
         self._execution: Any = None
         self._real = real
+        #: What is in it when an execution begins, of one that was made before all of them.
+        self._initial = _drained(real) if real is not None else None
 
     def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
         """Never waits."""
@@ -335,23 +337,32 @@ class SimpleQueue:
         if mine is not None and self._execution is not mine[0]:
             # Items outlive an execution, waiters do not.
             self._execution, self.waiters = mine[0], []
-            self._take_over()
+            if self._initial is not None:
+                self._items = deque(self._initial)
         return mine
 
-    def _take_over(self) -> None:
-        while self._real is not None and not self._real.empty():
-            self._items.append(self._real.get_nowait())
+    def give_back(self) -> None:
+        """Put into the real one what was in it; the exploration is over."""
+        for item in self._initial or ():
+            self._real.put(item)
 
     def _outside(self) -> Any:
         if self._real is None:
             self._real = _NEW_QUEUE()
-        while self._items:
+        while self._items and self._initial is None:
             self._real.put(self._items.popleft())
         return self._real
 
 
 _PUT, _GET = operation("put", "SimpleQueue"), operation("get", "SimpleQueue")
 _SIZE = operation("size", "SimpleQueue")
+
+
+def _drained(real: Any) -> list[Any]:
+    items = []
+    while not real.empty():
+        items.append(real.get_nowait())
+    return items
 
 
 def take_real(execution: Any, lock: Lock) -> None:

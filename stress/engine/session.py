@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 
 from stress.engine.carriers import Carrier
@@ -13,6 +13,7 @@ from stress.engine.context import context
 from stress.engine.execution import Choose, Execution
 from stress.engine.outcome import Outcome
 from stress.engine.recording import Recorder
+from stress.engine.shadows import Shadows
 from stress.engine.substitutes import Surroundings, substitutes, with_exit
 from stress.errors import InvalidArgument
 
@@ -23,8 +24,12 @@ _YOUNG_MAX = 2_000
 class Session:
     """Executes programs under control; see `session`."""
 
-    def __init__(self, carrier: Carrier, surroundings: Surroundings) -> None:
+    def __init__(
+        self, carrier: Carrier, surroundings: Surroundings, outsiders: tuple[str, ...]
+    ) -> None:
         self.carrier = carrier
+        #: Threads that the program can reach and that are not under control, by name.
+        self.outsiders = outsiders
         self._surroundings = surroundings
         self._ident = threading.main_thread().ident or 0
 
@@ -54,10 +59,15 @@ class Session:
 
 
 @contextmanager
-def session(make_carrier: Callable[[], Carrier]) -> Iterator[Session]:
+def session(
+    make_carrier: Callable[[], Carrier],
+    targets: Collection[str] = (),
+    program: Callable[..., object] | None = None,
+) -> Iterator[Session]:
     """Prepare the process for controlled execution, and leave it as it was.
 
-    Raises InvalidArgument inside of another session.
+    Locks and the like that `targets` (modules and packages) and `program` hold already come under
+    control. Raises InvalidArgument inside of another session.
     """
     if context.execution is not None or context.in_session:
         raise InvalidArgument(
@@ -71,7 +81,11 @@ def session(make_carrier: Callable[[], Carrier]) -> Iterator[Session]:
         stack.callback(setattr, context, "guarded", False)
         carrier = make_carrier()
         stack.callback(carrier.close)
-        yield Session(carrier, stack.enter_context(substitutes()))
+        shadows = Shadows()
+        stack.callback(shadows.leave)
+        shadows.enter(targets, program)
+        surroundings = stack.enter_context(substitutes())
+        yield Session(carrier, surroundings, tuple(shadows.outsiders))
 
 
 @contextmanager

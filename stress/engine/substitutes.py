@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stress.engine import conditions, threads
+from stress.engine import conditions, sqlite, threads
 from stress.engine.clock import Clock
 from stress.engine.execution import FIRST_IDENT
 from stress.engine.locks import Lock, RLock, SimpleQueue
@@ -80,8 +80,9 @@ class Surroundings:
                 "_shutdown": False,
             },
             time: time_names,
+            **sqlite.replaced_names(),
         }
-        holders = _find_holders()
+        holders = _find_holders({**_SHARED, **sqlite.shared_names()})
         for module, names in replaced.items():
             for name, value in names.items():
                 if name in module.__dict__:
@@ -93,6 +94,7 @@ class Surroundings:
         counter = pools.ThreadPoolExecutor._counter  # type: ignore[attr-defined]
         self._undo.append(lambda: setattr(pools.ThreadPoolExecutor, "_counter", counter))
         self._undo.append(self._randomness.enter())
+        self._undo.append(sqlite.enter())
 
     def leave(self) -> None:
         """Put everything back."""
@@ -161,7 +163,7 @@ def _open_pools() -> bool:
     return bool(pools._threads_queues.data)  # type: ignore[attr-defined]
 
 
-def _find_holders() -> list[tuple[dict[str, Any], str, Any, str]]:
+def _find_holders(shared: dict[Any, tuple[str, ...]]) -> list[tuple[dict[str, Any], str, Any, str]]:
     """Modules that took a primitive by name (`from threading import Lock`) when they were imported.
 
     The module's names, the name there, and the module and name that it was taken from. To be
@@ -169,14 +171,14 @@ def _find_holders() -> list[tuple[dict[str, Any], str, Any, str]]:
     """
     originals = {
         id(getattr(source, original)): (source, original)
-        for source, names in _SHARED.items()
+        for source, names in shared.items()
         for original in names
         if hasattr(source, original)
     }
     return [
         (module.__dict__, name, *originals[id(value)])
         for module in list(sys.modules.values())
-        if module not in _SHARED and not getattr(module, "__name__", "").startswith("stress.")
+        if module not in shared and not getattr(module, "__name__", "").startswith("stress.")
         for name, value in list(getattr(module, "__dict__", {}).items())
         if id(value) in originals
     ]

@@ -187,6 +187,10 @@ def set_sentinel() -> Any:
     return lock
 
 
+#: Where a local keeps what its first thread had before the exploration.
+_INITIAL = 4
+
+
 class Local:
     """`threading.local` for tasks: every task has a `__dict__` of its own."""
 
@@ -199,9 +203,16 @@ class Local:
         # Whose dictionary is in place, that of each task by its execution and number, and how a
         # task that comes for the first time begins.
         state: dict[Any, dict[str, Any]] = {}
-        object.__setattr__(self, "_local", [_owner(), state, args, kwargs])
+        object.__setattr__(self, "_local", [_owner(), state, args, kwargs, {}])
         state[_owner()] = object.__getattribute__(self, "__dict__")
         return self
+
+    @classmethod
+    def shadowing(cls, real: Any) -> Local:
+        """A model in which the calling thread finds what the real one has for it."""
+        model = cls()
+        object.__getattribute__(model, "_local")[_INITIAL].update(real.__dict__)
+        return model
 
     def __getattribute__(self, name: str) -> Any:
         _come_in(self)
@@ -239,7 +250,9 @@ def _come_in(local: Any) -> None:
     place = record[1].get(owner)
     new = place is None
     if new:
-        place = record[1][owner] = {}
+        # The first task stands for the thread that explores.
+        first = not isinstance(owner, Task) or owner.number == 0
+        place = record[1][owner] = dict(record[_INITIAL]) if first else {}
         if isinstance(owner, Task):
             owner.ending.append(lambda: record[1].pop(owner, None))
     object.__setattr__(local, "__dict__", place)

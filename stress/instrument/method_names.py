@@ -1,4 +1,4 @@
-"""The methods that read or change a container or an opaque object inside C code."""
+"""The methods that read or change a container, a lock or an opaque object inside C code."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _CLASSES = {
     "socket": ("socket",),
     "_socket": ("socket",),
     "sqlite3": ("Connection", "Cursor"),
+    "_thread": ("LockType", "RLock"),
 }  # fmt: skip
 
 

@@ -1,0 +1,453 @@
+"""Connections, cursors and blobs of `sqlite3` that tasks use: real ones, on real databases, each
+of whose calls is a scheduling point.
+
+They are subclasses of the real classes, so that they do everything these do; in C nothing waits
+any more, see `sqlite_waits`. Where no task calls, they are the real thing.
+"""
+
+from __future__ import annotations
+
+import functools
+import sqlite3
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from stress.engine.context import context, controlled
+from stress.engine.sqlite_classes import Kind, model_for
+from stress.engine.sqlite_statements import site_of, split, statement_of, without_transaction
+from stress.engine.sqlite_waits import (
+    ALWAYS,
+    DATABASES,
+    REAL_CONNECTION,
+    REAL_CURSOR,
+    UNLESS_READING,
+    Handle,
+    close_quietly,
+    key_of,
+    perform,
+)
+from stress.engine.threads import get_ident
+
+_REAL_CONNECT: Any = sqlite3.connect
+_REAL_BLOB: Any = sqlite3.Blob
+_PARAMETERS = (
+    "database", "timeout", "detect_types", "isolation_level", "check_same_thread", "factory",
+    "cached_statements", "uri",
+)  # fmt: skip
+_CONNECT, _COMMIT = site_of("connect", "Connection"), site_of("commit", "Connection")
+_ROLLBACK, _CLOSE = site_of("rollback", "Connection"), site_of("close", "Connection")
+_FETCH, _CLOSE_CURSOR = site_of("fetch", "Cursor"), site_of("close", "Cursor")
+_SCRIPT, _UNKNOWN = site_of("execute script", "Cursor"), site_of("execute", "")
+_BACKUP, _BLOB = site_of("backup", "Connection"), site_of("open", "Blob")
+_LEVEL = site_of("set isolation level", "Connection")
+_AUTOCOMMIT = site_of("set autocommit", "Connection")
+#: `sqlite3.LEGACY_TRANSACTION_CONTROL`, which came with 3.12.
+_LEGACY = -1
+_ROWCOUNT = REAL_CURSOR.rowcount.__get__
+_NOTHING: Any = object()
+#: Where a backup sleeps and tries again.
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _handle(of: Any) -> Handle | None:
+    """What is known of a connection; None where it is not one of ours, or not made yet."""
+    return getattr(of, "_handle", None)
+
+
+def _handle_of_cursor(cursor: Any) -> Handle | None:
+    try:
+        return cursor.connection._handle  # type: ignore[no-any-return]
+    except AttributeError:
+        return None
+
+
+class Cursor(REAL_CURSOR, metaclass=Kind):  # type: ignore[misc]
+    """`sqlite3.Cursor`."""
+
+    __slots__ = ("_rows",)
+    __module__ = "sqlite3"
+    _real = REAL_CURSOR
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        handle = _handle_of_cursor(self)
+        if handle is not None:
+            handle.cursors[id(self)] = weakref.ref(self)
+
+    def execute(self, *args: Any) -> Any:
+        """As the real one does; it waits for a busy database."""
+        handle = _handle_of_cursor(self)
+        self._rows = None
+        if handle is None or controlled() is None or not args or type(args[0]) is not str:
+            return perform(handle, _UNKNOWN, REAL_CURSOR.execute, self, *args)
+        statement = statement_of(args[0])
+        if statement.is_timeout:
+            args = (_set_timeout(handle, statement.timeout_ms), *args[1:])
+        perform(
+            handle,
+            statement.site,
+            REAL_CURSOR.execute,
+            self,
+            *args,
+            patience=statement.patience,
+            ends=statement.ends,
+            cursor=self,
+        )
+        if statement.attaches:
+            handle.look_at_attached()
+        return self
+
+    def executemany(self, *args: Any) -> Any:
+        """As the real one does: a step for each row, with the others in between."""
+        handle = _handle_of_cursor(self)
+        if handle is None or controlled() is None or len(args) != 2 or type(args[0]) is not str:
+            return perform(handle, _UNKNOWN, REAL_CURSOR.executemany, self, *args)
+        statement = statement_of(args[0])
+        self._rows, count = None, None
+        parameters = iter(args[1])
+        row = next(parameters, _NOTHING)
+        rows: tuple[Any, ...] = () if row is _NOTHING else (row,)
+        while True:
+            perform(
+                handle,
+                statement.site,
+                REAL_CURSOR.executemany,
+                self,
+                args[0],
+                rows,
+                patience=UNLESS_READING,
+                cursor=self,
+            )
+            made = _ROWCOUNT(self)
+            count = made if count is None or made < 0 else count + made
+            row = next(parameters, _NOTHING)
+            if row is _NOTHING:
+                break
+            rows = (row,)
+        self._rows = count
+        return self
+
+    def executescript(self, *args: Any) -> Any:
+        """As the real one does: a step for each statement, with the others in between."""
+        handle = _handle_of_cursor(self)
+        if handle is None or controlled() is None or len(args) != 1 or type(args[0]) is not str:
+            return perform(handle, _SCRIPT, REAL_CURSOR.executescript, self, *args)
+        # Before all it commits, also where there is nothing to do.
+        perform(handle, _SCRIPT, REAL_CURSOR.executescript, self, "", patience=ALWAYS, ends=True)
+        connection = self.connection
+        is_legacy = getattr(connection, "autocommit", _LEGACY) == _LEGACY
+        cursor = REAL_CURSOR(connection)
+        for sql in split(args[0]):
+            statement = statement_of(sql)
+            if statement.is_timeout:
+                _set_timeout(handle, statement.timeout_ms)
+                continue
+            perform(
+                handle,
+                statement.site,
+                _run,
+                cursor,
+                without_transaction(sql) if is_legacy else sql,
+                patience=statement.patience,
+                ends=statement.ends,
+            )
+            if statement.attaches:
+                handle.look_at_attached()
+        return self
+
+    def _fetch(self, call: Any, *args: Any) -> Any:
+        return perform(_handle_of_cursor(self), _FETCH, call, self, *args, cursor=self)
+
+    def fetchone(self) -> Any:
+        """As the real one does."""
+        return self._fetch(REAL_CURSOR.fetchone)
+
+    def fetchmany(self, *args: Any, **kwargs: Any) -> Any:
+        """As the real one does."""
+        return self._fetch(functools.partial(REAL_CURSOR.fetchmany, **kwargs), *args)
+
+    def fetchall(self) -> Any:
+        """As the real one does, in one step."""
+        return self._fetch(REAL_CURSOR.fetchall)
+
+    def __next__(self) -> Any:
+        return self._fetch(REAL_CURSOR.__next__)
+
+    def close(self) -> None:
+        """As the real one does."""
+        perform(_handle_of_cursor(self), _CLOSE_CURSOR, REAL_CURSOR.close, self, cursor=self)
+
+    @property
+    def rowcount(self) -> int:
+        """As of the real one."""
+        count = getattr(self, "_rows", None)
+        return _ROWCOUNT(self) if count is None else count  # type: ignore[no-any-return]
+
+    def __del__(self) -> None:
+        handle = _handle_of_cursor(self)
+        if handle is not None:
+            handle.cursors.pop(id(self), None)
+            if DATABASES.waiting:
+                # Nobody goes on before the cursor is gone, and with it its hold on the database.
+                DATABASES.let_go(handle, False)
+
+
+class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
+    """`sqlite3.Connection`."""
+
+    __slots__ = ("__weakref__", "_handle")
+    __module__ = "sqlite3"
+    _real = REAL_CONNECTION
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        given = {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
+        timeout, check = given.get("timeout", 5.0), given.get("check_same_thread", True)
+        mine = controlled()
+        if not isinstance(timeout, int | float) or "database" not in given:
+            REAL_CONNECTION.__init__(self, *args, **kwargs)  # It complains.
+            return
+        key = key_of(given["database"], bool(given.get("uri", False)))
+        handle = Handle(
+            self,
+            key,
+            timeout_s=int(timeout * 1000) / 1000,
+            real_ms=int(timeout * 1000) if mine is None else 0,
+            ident=get_ident() if check else None,
+        )
+        if mine is None:
+            REAL_CONNECTION.__init__(self, *args, **kwargs)
+            self._handle = handle
+            return
+        handle.maker = mine[1]
+        args, kwargs = _with(args, kwargs, "timeout", 0.0)
+        # The threads below are those of a carrier: it is tasks that are told apart.
+        args, kwargs = _with(args, kwargs, "check_same_thread", False)
+        call = functools.partial(REAL_CONNECTION.__init__, self, *args, **kwargs)
+        self._handle = handle
+        perform(handle, _CONNECT, call)
+        handle.real_ms = int(timeout * 1000)
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """As the real one does. No scheduling point: nothing of the connection changes."""
+        mine, handle = controlled(), _handle(self)
+        if mine is None or handle is None:
+            return super().cursor(*args, **kwargs)
+        handle.check_task(mine[1])
+        if not args and not kwargs:
+            return super().cursor(Cursor)
+        if args:
+            args = (model_for(args[0], Cursor), *args[1:])
+        elif "factory" in kwargs:
+            kwargs = {**kwargs, "factory": model_for(kwargs["factory"], Cursor)}
+        return super().cursor(*args, **kwargs)
+
+    def execute(self, *args: Any) -> Any:
+        """A new cursor's `execute`; so are the next two."""
+        return self.cursor().execute(*args)
+
+    def executemany(self, *args: Any) -> Any:
+        """As the real one does."""
+        return self.cursor().executemany(*args)
+
+    def executescript(self, *args: Any) -> Any:
+        """As the real one does."""
+        return self.cursor().executescript(*args)
+
+    def commit(self) -> None:
+        """As the real one does; it waits for those who still read."""
+        perform(_handle(self), _COMMIT, REAL_CONNECTION.commit, self, patience=ALWAYS, ends=True)
+
+    def rollback(self) -> None:
+        """As the real one does."""
+        perform(_handle(self), _ROLLBACK, REAL_CONNECTION.rollback, self, ends=True)
+
+    def close(self) -> None:
+        """As the real one does."""
+        perform(_handle(self), _CLOSE, REAL_CONNECTION.close, self, ends=True)
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> Any:
+        if controlled() is None:
+            return super().__exit__(kind, error, traceback)
+        if kind is not None:
+            Connection.rollback(self)
+            return False
+        try:
+            Connection.commit(self)
+        except sqlite3.Error:
+            # So that the database is free, as the real one does.
+            Connection.rollback(self)
+            raise
+        return False
+
+    def backup(self, target: Any, **kwargs: Any) -> None:
+        """As the real one does; while either database is busy others go on, and it begins anew."""
+        mine, handle = controlled(), _handle(self)
+        if mine is None or handle is None:
+            super().backup(target, **kwargs)
+            return
+        told, pause_s = kwargs.get("progress"), kwargs.get("sleep", 0.250)
+
+        def progress(status: int, remaining: int, total: int) -> None:
+            if told is not None:
+                told(status, remaining, total)
+            if status in _BUSY:
+                raise _Later
+
+        call = functools.partial(super().backup, target, **{**kwargs, "progress": progress})
+        other = _handle(target)
+        while True:
+            try:
+                perform(handle, _BACKUP, call)
+            except _Later:
+                databases = handle.databases + (other.databases if other is not None else ())
+                DATABASES.wait(mine[0], _BACKUP, databases, pause_s)
+            else:
+                break
+        if other is not None:
+            DATABASES.let_go(other)
+
+    def blobopen(self, *args: Any, **kwargs: Any) -> Any:
+        """As the real one does."""
+        handle = _handle(self)
+        if controlled() is None or handle is None:
+            return super().blobopen(*args, **kwargs)
+        call = functools.partial(super().blobopen, *args, **kwargs)
+        return Blob(perform(handle, _BLOB, call, patience=UNLESS_READING), handle)
+
+    @property
+    def isolation_level(self) -> Any:
+        """As of the real one: where it is set to None, that commits."""
+        return REAL_CONNECTION.isolation_level.__get__(self)
+
+    @isolation_level.setter
+    def isolation_level(self, value: Any) -> None:
+        call = functools.partial(REAL_CONNECTION.isolation_level.__set__, self)
+        perform(_handle(self), _LEVEL, call, value, patience=ALWAYS, ends=True)
+
+    def __del__(self) -> None:
+        handle, execution = _handle(self), context.execution
+        if handle is not None and (execution is None or execution.aborting):
+            # Not the program's doing: it was unwound, or the execution is over.
+            close_quietly(self)
+        if handle is not None and DATABASES.waiting:
+            DATABASES.let_go(handle)
+        warn = getattr(REAL_CONNECTION, "__del__", None)
+        if warn is not None:
+            warn(self)
+
+
+class _Later(Exception):
+    """A database is busy: the backup begins anew."""
+
+
+class Blob:
+    """`sqlite3.Blob`, which nothing can be derived from: one that hands on to it."""
+
+    __slots__ = ("_blob", "_handle")
+
+    def __init__(self, blob: Any, handle: Handle) -> None:
+        self._blob = blob
+        self._handle = handle
+
+    @property
+    def __class__(self) -> Any:  # type: ignore[misc]
+        return _REAL_BLOB
+
+    def __enter__(self) -> Any:
+        self._blob.__enter__()
+        return self
+
+    def __del__(self) -> None:
+        if DATABASES.waiting:
+            DATABASES.let_go(self._handle, False)
+
+
+def connect(*args: Any, **kwargs: Any) -> Any:
+    """`sqlite3.connect`."""
+    if controlled() is None:
+        return _REAL_CONNECT(*args, **kwargs)
+    place = _PARAMETERS.index("factory")
+    given = args[place] if len(args) > place else kwargs.get("factory", REAL_CONNECTION)
+    args, kwargs = _with(args, kwargs, "factory", model_for(given, Connection))
+    return _REAL_CONNECT(*args, **kwargs)
+
+
+functools.update_wrapper(connect, _REAL_CONNECT)
+
+
+def _with(
+    args: tuple[Any, ...], kwargs: dict[str, Any], name: str, value: Any
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of `connect` with another value for this one, in the place where it stands."""
+    place = _PARAMETERS.index(name)
+    if len(args) > place:
+        return (*args[:place], value, *args[place + 1 :]), kwargs
+    return args, {**kwargs, name: value}
+
+
+def _set_timeout(handle: Handle, milliseconds: int | None) -> str:
+    """What stands for `PRAGMA busy_timeout`: the real one stays 0."""
+    if milliseconds is not None:
+        handle.timeout_s = milliseconds / 1000
+        handle.real_ms = milliseconds
+    return f"SELECT {round(handle.timeout_s * 1000)} AS timeout"
+
+
+def _run(cursor: Any, sql: str) -> None:
+    """Execute to the end."""
+    REAL_CURSOR.execute(cursor, sql)
+    REAL_CURSOR.fetchall(cursor)
+
+
+def _operating(real: Any, kind: str, of: str, **how: Any) -> Callable[..., Any]:
+    """A method that is one operation, about what `how` says or about the connection itself."""
+    site = site_of(kind, of)
+
+    @functools.wraps(real)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call = functools.partial(real, **kwargs) if kwargs else real
+        return perform(_handle(self), site, call, self, *args, **({"subject": self} | how))
+
+    return method
+
+
+def _of_blob(name: str) -> Callable[..., Any]:
+    """A method of a blob: about its database, and at its end it may let go."""
+    site = site_of(name.strip("_"), "Blob")
+
+    def method(self: Any, *args: Any) -> Any:
+        return perform(self._handle, site, getattr(_REAL_BLOB, name), self._blob, *args)
+
+    return method
+
+
+def _complete(methods: Iterable[str], **how: Any) -> None:
+    for name in methods:
+        real = vars(REAL_CONNECTION).get(name)
+        if real is not None:  # Some came with 3.12, some are built in or not.
+            kind = name.replace("_", " ")
+            setattr(Connection, name, _operating(real, kind, "Connection", **how))
+
+
+_complete((
+    "create_function", "create_aggregate", "create_window_function", "create_collation",
+    "set_authorizer", "set_progress_handler", "set_trace_callback", "enable_load_extension",
+    "load_extension", "setlimit", "getlimit", "setconfig", "getconfig", "interrupt",
+))  # fmt: skip
+
+
+def _set_autocommit(self: Any, value: Any) -> None:
+    call = functools.partial(REAL_CONNECTION.autocommit.__set__, self)
+    perform(_handle(self), _AUTOCOMMIT, call, value, patience=ALWAYS, ends=True)
+
+
+if hasattr(REAL_CONNECTION, "autocommit"):
+    # Where it is set, transactions are committed and opened.
+    _get = REAL_CONNECTION.autocommit.__get__
+    setattr(Connection, "autocommit", property(_get, _set_autocommit))  # noqa: B010
+_complete(("serialize", "deserialize"), subject=None, patience=UNLESS_READING)
+for _name in (
+    "read", "write", "seek", "tell", "close", "__len__", "__getitem__", "__setitem__", "__exit__",
+):  # fmt: skip
+    setattr(Blob, _name, _of_blob(_name))
