@@ -15,44 +15,58 @@ from rich.text import Text
 
 from stress.evidence import in_flight, is_library, waits
 from stress.finding import Finding, Frame, RecordedOperation, ThreadStack, Verdict
+from stress.report.interleaving import interleaving_text
+from stress.report.schedule import cycle_text, schedule_text
 from stress.report.timeline import timeline
 
 if TYPE_CHECKING:
     # A crashed test is rendered here too, and should not import every workload for it.
     from stress.api import Replay, Run
 
+#: Of tables, where nobody says how wide the reader's screen is.
+WIDTH = 100
 _BAD, _GOOD, _UNSURE = "bold red", "bold green", "bold yellow"
 _HEADING, _FAINT, _OURS = "bold", "dim", "bold cyan"
 _TAIL_LINES_MAX = 12
 _STACKS_MAX = 24
 _FRAMES_MAX = 30
 _NAMES_MAX = 4
-_VERDICT_STYLES = {
+# What other sections of the report tell.
+_TWO_WORDS = ("step_limit",)
+_TOLD_ELSEWHERE = frozenset({"traceback", "tasks", "ends", "waits", "cycle"})
+VERDICT_STYLES = {
     Verdict.HOLDS: _GOOD,
     Verdict.VIOLATED: _BAD,
     Verdict.UNKNOWN: _UNSURE,
 }
 
 
-def render_finding(finding: Finding) -> str:
-    """A finding as plain text: what is wrong, where, what led to it, how to run it again."""
-    return finding_text(finding).plain
+def render_finding(finding: Finding, width: int = WIDTH) -> str:
+    """A finding as plain text: what is wrong, where, what led to it, how to run it again.
+
+    Its tables keep to `width` characters.
+    """
+    return finding_text(finding, width).plain
 
 
-def finding_text(finding: Finding) -> Text:
+def finding_text(finding: Finding, width: int = WIDTH) -> Text:
     """`render_finding` with styles."""
     text = Text()
     text.append("\n".join(map(_printable, finding.message.splitlines())) + "\n", _BAD)
     times = "once" if finding.count == 1 else f"{finding.count:,} times"
     judge = f" · told by oracle {finding.oracle}" if finding.oracle else ""
     text.append(f"{finding.id} · {finding.kind.value} · seen {times}{judge}\n")
-    if finding.place:
+    # The first line of a finding of controlled execution says where.
+    if finding.place and finding.schedule is None:
         text.append(f"in {finding.place}\n")
     _append_details(text, finding)
+    text.append(interleaving_text(finding, width))
     _append_threads(text, finding.threads, finding.target)
+    text.append(cycle_text(finding))
     _append_operations(text, finding.operations)
     _append_tail(text, "stdout", finding.stdout_tail)
     _append_tail(text, "stderr", finding.stderr_tail)
+    text.append(schedule_text(finding.schedule))
     text.append("\n")
     text.append(_origin(finding))
     _append_command(text, finding.replay_command)
@@ -101,11 +115,11 @@ def summary_text(run: Run, again: str = "") -> Text:
     text.append(f"{statistics.concurrent_trials:,} trials with threads at work at the same time\n")
     for finding in run.findings:
         text.append(f"  {finding.id}", _BAD)
-        text.append(f" ×{finding.count}  {_one_line(finding.message)}\n")
+        text.append(f" ×{finding.count}  {one_line(finding.message)}\n")
     for sentence in run.unsaved:
         text.append(f"{sentence}\n", _BAD)
     text.append(f"stopped: {run.reason}\n")
-    text.append(f"verdict: {run.verdict.value}", _VERDICT_STYLES[run.verdict])
+    text.append(f"verdict: {run.verdict.value}", VERDICT_STYLES[run.verdict])
     text.append(f"{_bound(run)}\n")
     saved = next((f for f in run.findings if f.directory), None)
     command = saved.replay_command if saved else again
@@ -124,7 +138,7 @@ def replay_text(finding: Finding, replay: Replay, bound: float) -> Text:
     if not replay.reproduced and replay.attempts:
         text.append(f"its rate is below {bound:.1%} an attempt, at 95 % confidence\n")
     for other in replay.other:
-        text.append(f"another defect: {other.id}  {_one_line(other.message)}\n", _BAD)
+        text.append(f"another defect: {other.id}  {one_line(other.message)}\n", _BAD)
     return text
 
 
@@ -135,7 +149,7 @@ def findings_text(findings: Sequence[Finding]) -> Text:
         mutant = f" [mutant {finding.mutant}]" if finding.mutant else ""
         text.append(f"{finding.id:<32}", _BAD)
         text.append(f" ×{finding.count:<6,} {finding.workload}{mutant}  ")
-        text.append(f"{_one_line(finding.message)}\n")
+        text.append(f"{one_line(finding.message)}\n")
     return text
 
 
@@ -160,8 +174,8 @@ def _bound(run: Run) -> str:
 
 def _append_details(text: Text, finding: Finding) -> None:
     for name, value in finding.details.items():
-        if name != "traceback":
-            text.append(f"  {name}: {_one_line(str(value))}\n", _FAINT)
+        if name not in _TOLD_ELSEWHERE:
+            text.append(f"  {name}: {one_line(str(value))}\n", _FAINT)
 
 
 def _append_threads(text: Text, threads: Sequence[ThreadStack], target: str) -> None:
@@ -236,10 +250,12 @@ def _append_command(text: Text, command: str) -> None:
 
 
 def _origin(finding: Finding) -> str:
-    what = [f"workload {finding.workload}"] if finding.workload else []
+    kind = "workload" if finding.schedule is None else "program"
+    what = [f"{kind} {finding.workload}"] if finding.workload else []
     if finding.mutant:
         what.append(f"mutant {finding.mutant}")
     what.append(f"seed {finding.seed}")
+    what += [f"execution {finding.trial}"] if finding.schedule is not None else []
     what += [_setting(*item) for item in finding.settings.items() if item[1] is not None]
     python = finding.python
     lines = [" · ".join(what)]
@@ -256,7 +272,9 @@ def _origin(finding: Finding) -> str:
 def _setting(name: str, value: object) -> str:
     if isinstance(value, bool):
         return f"{name} {'on' if value else 'off'}"
-    return f"{name} {value}"
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
+    return f"{name.replace('_', ' ')} {value}" if name in _TWO_WORDS else f"{name} {value}"
 
 
 def _display_path(file: str) -> str:
@@ -267,7 +285,8 @@ def _display_path(file: str) -> str:
         return file
 
 
-def _one_line(text: str, width: int = 160) -> str:
+def one_line(text: str, width: int = 160) -> str:
+    """The text as one line of at most so many characters, all of them harmless."""
     line = _printable(" ".join(text.split()))
     return line if len(line) <= width else line[: width - 1] + "…"
 

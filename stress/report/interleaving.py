@@ -34,6 +34,8 @@ _READING_METHODS = frozenset(
 )  # fmt: skip
 _WORDS = {
     "begin": "begins",
+    "sleep": "sleeps",
+    "yield": "yields",
     "read item": "read item of",
     "write item": "write item of",
     "delete item": "delete item of",
@@ -43,7 +45,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: `task` is None where it is about several; `wide` lines are not cut to a column."""
+    """One line: `task` is None where it is about several; an `end` may be wider than its column."""
 
     task: int | None
     text: str
@@ -51,6 +53,7 @@ class Row:
     preempted: bool = False
     times: int = 1
     style: str = ""
+    end: bool = False
 
 
 def interleaving_text(finding: Finding, width: int) -> Text:
@@ -67,7 +70,7 @@ def interleaving_text(finding: Finding, width: int) -> Text:
     gutter = min(max(len(row.place) for row in rows), _PLACE_MAX)
     column = min((width - gutter - 4) // max(len(tasks), 1), _COLUMN_MAX)
     if column >= _COLUMN_MIN:
-        _append_columns(text, rows, tasks, names, gutter, column)
+        _append_columns(text, rows, tasks, names, gutter, column, width)
     else:
         _append_list(text, rows, tasks, names, gutter, width)
     return text
@@ -80,6 +83,7 @@ def _append_columns(
     names: Mapping[int, str],
     gutter: int,
     column: int,
+    width: int,
 ) -> None:
     heads = "".join(_shortened(names[task], column - 2).ljust(column) for task in tasks)
     text.append(f"  {'':{gutter}}  {heads}".rstrip() + "\n", _HEADING)
@@ -88,8 +92,10 @@ def _append_columns(
         if row.task is None:
             text.append(f"{_shortened(row.text, column * len(tasks))}\n", row.style)
             continue
-        text.append(" " * column * tasks.index(row.task))
-        text.append(f"{_cell(row, column - 2)}\n", row.style)
+        before = column * tasks.index(row.task)
+        text.append(" " * before)
+        space = width - gutter - 4 - before if row.end else column - 2
+        text.append(f"{_cell(row, space)}\n", row.style)
 
 
 def _append_list(
@@ -131,7 +137,8 @@ def _rows(finding: Finding) -> Iterator[Row]:
     yield from told.folded(run, None)
     for end in ends:
         place = f"{_base(str(end.get('file', '')))}:{end.get('line')}" if end.get("file") else ""
-        yield Row(int(end["task"]), f"✗ {_one_line(str(end['text']))}", place, style=_BAD)
+        told_end = f"✗ {_one_line(str(end['text']))}"
+        yield Row(int(end["task"]), told_end, place, style=_BAD, end=True)
 
 
 class _Words:
@@ -156,6 +163,8 @@ class _Words:
         if event.step in self._started:
             return f"start task {self._started[event.step]}"
         verb = _WORDS.get(kind, kind)
+        if kind in ("begin", "sleep", "yield"):
+            return verb
         if kind in ("read", "write", "delete") and name:
             of = f" of {subject}" if subject and name in self._ambiguous else ""
             return f"{verb} {name}{of}"
@@ -175,13 +184,13 @@ class _Words:
         ):
             return
         last = run[-1].step in self._preempted
+        steps = f"{len(run):,} step{'s' if len(run) > 1 else ''}"
         if len(tasks) == 1 and tasks[0] in self._involved:
-            if len(run) == 1:
+            if len(run) == 1 and run[0].anchor.kind != "iterate":
                 yield Row(tasks[0], self.words(run[0]), _place(run[0]), last, style=_FAINT)
             else:
-                yield Row(tasks[0], f"… {len(run):,} steps", "", last, style=_FAINT)
+                yield Row(tasks[0], f"… {steps}", "", last, style=_FAINT)
             return
-        steps = f"{len(run):,} step{'s' if len(run) > 1 else ''}"
         yield Row(None, f"… {steps} of {_tasks(tasks)}", style=_FAINT)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rich.console import Console
 from rich.live import Live
@@ -17,13 +18,53 @@ from stress.report.console import duration
 
 if TYPE_CHECKING:
     from stress.api import RunProgress
+    from stress.exploration import Progress
 
-Update: TypeAlias = "Callable[[RunProgress], None]"
+Update: TypeAlias = "Callable[[Any], None]"
 
 # A log is read later, and by a person: few lines, the first soon enough to show life.
 FIRST_LINE_S = 2.0
 LINE_INTERVAL_S = 5.0
 FRAME_INTERVAL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a display shows of any progress: `count` of `noun`, in short `facts`, and the rest."""
+
+    count: int
+    noun: str
+    facts: tuple[str, ...]
+    found: str
+    has_findings: bool
+    elapsed_s: float
+    time_left_s: float | None
+
+
+def run_news(progress: RunProgress) -> News:
+    """The news of a run on real threads."""
+    facts = (
+        f"{progress.trials_per_s:.1f}/s",
+        f"{progress.jobs} jobs",
+        f"{progress.threads} threads",
+    )
+    found = "no findings"
+    if progress.findings:
+        noun = "finding" if progress.findings == 1 else "findings"
+        found = f"{progress.findings:,} {noun} (seen {progress.occurrences:,} times)"
+    left = progress.time_left_s
+    has = bool(progress.findings)
+    return News(progress.trials, "trials", facts, found, has, progress.elapsed_s, left)
+
+
+def exploration_news(progress: Progress) -> News:
+    """The news of an exploration."""
+    facts = (f"{progress.executions_per_s:,.0f}/s",)
+    wrong = progress.findings
+    found = f"{wrong:,} went wrong" if wrong else "no findings"
+    left = progress.time_left_s
+    count = progress.executions
+    return News(count, "executions", facts, found, bool(wrong), progress.elapsed_s, left)
 
 
 @contextmanager
@@ -33,50 +74,50 @@ def progress_display(
     title: str,
     trials: int | None = None,
     clock: Callable[[], float] = time.monotonic,
+    news: Callable[[Any], News] = run_news,
 ) -> Iterator[Update]:
-    """Show progress on `console` while the block runs; yields what to call with each news.
+    """Show progress on `console` while the block runs; yields what to call with each progress.
 
-    `trials` is the number asked for, if any; `clock` gives seconds. On a terminal the display
-    is gone afterwards; elsewhere a line is written at most every `LINE_INTERVAL_S`.
+    `trials` is the number asked for, if any, of what `news` counts; `clock` gives seconds. On a
+    terminal the display is gone afterwards; elsewhere a line is written at most every
+    `LINE_INTERVAL_S`.
     """
     if console.is_terminal and not console.is_dumb_terminal:
-        with _live(console, title, trials, clock) as update:
+        with _live(console, title, trials, clock, news) as update:
             yield update
     else:
-        yield _lines(console, title, trials, clock)
+        yield _lines(console, title, trials, clock, news)
 
 
 def progress_line(progress: RunProgress, trials: int | None = None) -> str:
-    """The same news as one line of text."""
-    total = f"/{trials:,}" if trials is not None else ""
-    parts = [
-        f"{progress.trials:,}{total} trials",
-        f"{progress.trials_per_s:.1f}/s",
-        f"{progress.jobs} jobs",
-        f"{progress.threads} threads",
-        _found(progress),
-        f"elapsed {duration(progress.elapsed_s)}",
-    ]
-    if progress.time_left_s is not None:
-        parts.append(f"left {duration(progress.time_left_s)}")
+    """The news of a run as one line of text."""
+    return news_line(run_news(progress), trials)
+
+
+def news_line(news: News, total: int | None = None) -> str:
+    """News as one line of text."""
+    of = f"/{total:,}" if total is not None else ""
+    elapsed = f"elapsed {duration(news.elapsed_s)}"
+    parts = [f"{news.count:,}{of} {news.noun}", *news.facts, news.found, elapsed]
+    if news.time_left_s is not None:
+        parts.append(f"left {duration(news.time_left_s)}")
     return " · ".join(parts)
 
 
-def _found(progress: RunProgress) -> str:
-    if not progress.findings:
-        return "no findings"
-    noun = "finding" if progress.findings == 1 else "findings"
-    return f"{progress.findings:,} {noun} (seen {progress.occurrences:,} times)"
-
-
-def _lines(console: Console, title: str, trials: int | None, clock: Callable[[], float]) -> Update:
+def _lines(
+    console: Console,
+    title: str,
+    trials: int | None,
+    clock: Callable[[], float],
+    news: Callable[[Any], News],
+) -> Update:
     due = clock() + FIRST_LINE_S
 
-    def update(progress: RunProgress) -> None:
+    def update(progress: Any) -> None:
         nonlocal due
         if clock() >= due:
             due = clock() + LINE_INTERVAL_S
-            line = f"{title}: {progress_line(progress, trials)}"
+            line = f"{title}: {news_line(news(progress), trials)}"
             console.print(line, soft_wrap=True, highlight=False, markup=False)
 
     return update
@@ -84,7 +125,11 @@ def _lines(console: Console, title: str, trials: int | None, clock: Callable[[],
 
 @contextmanager
 def _live(
-    console: Console, title: str, trials: int | None, clock: Callable[[], float]
+    console: Console,
+    title: str,
+    trials: int | None,
+    clock: Callable[[], float],
+    news: Callable[[Any], News],
 ) -> Iterator[Update]:
     # No refresh thread and no redirected streams: the harness looks for exactly such faults.
     with Live(
@@ -97,21 +142,21 @@ def _live(
     ) as live:
         due = clock()
 
-        def update(progress: RunProgress) -> None:
+        def update(progress: Any) -> None:
             nonlocal due
             if clock() >= due:
                 due = clock() + FRAME_INTERVAL_S
-                live.update(_panel(title, progress, trials), refresh=True)
+                live.update(_panel(title, news(progress), trials), refresh=True)
 
         yield update
 
 
-def _panel(title: str, progress: RunProgress, trials: int | None) -> Table:
+def _panel(title: str, news: News, trials: int | None) -> Table:
     grid = Table.grid(padding=(0, 2))
-    left = progress.time_left_s
+    left = news.time_left_s
     share = None
-    if left is not None and progress.elapsed_s + left > 0:
-        share = progress.elapsed_s / (progress.elapsed_s + left)
+    if left is not None and news.elapsed_s + left > 0:
+        share = news.elapsed_s / (news.elapsed_s + left)
     grid.add_row(
         Text(title, style="bold"),
         ProgressBar(total=1.0, completed=share or 0.0, width=30, pulse=share is None),
@@ -119,9 +164,9 @@ def _panel(title: str, progress: RunProgress, trials: int | None) -> Table:
     )
     total = f" of {trials:,}" if trials is not None else ""
     grid.add_row(
-        Text(f"{progress.trials:,} trials{total}"),
-        Text(f"{progress.trials_per_s:.1f}/s · {progress.jobs} jobs · {progress.threads} threads"),
-        Text(f"elapsed {duration(progress.elapsed_s)}"),
+        Text(f"{news.count:,} {news.noun}{total}"),
+        Text(" · ".join(news.facts)),
+        Text(f"elapsed {duration(news.elapsed_s)}"),
     )
-    grid.add_row(Text(_found(progress), style="bold red" if progress.findings else "green"))
+    grid.add_row(Text(news.found, style="bold red" if news.has_findings else "green"))
     return grid

@@ -1,0 +1,97 @@
+"""What a person reads of an exploration, and of the replay of a schedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from stress.finding import Finding, Verdict
+from stress.report.console import VERDICT_STYLES, duration, one_line
+
+if TYPE_CHECKING:
+    # For that alone nobody has to load the engine.
+    from stress.exploration import Exploration
+
+_BAD, _UNSURE, _GOOD, _HEADING = "bold red", "bold yellow", "bold green", "bold"
+
+
+def exploration_text(
+    exploration: Exploration, again: str = "", unsaved: tuple[str, ...] = ()
+) -> Text:
+    """The end of an exploration; `again` is the command that does the same once more."""
+    counts = exploration.statistics
+    text = Text()
+    text.append(f"{counts.executions:,} execution{_s(counts.executions)}")
+    text.append(f" in {duration(counts.elapsed_s)} ({counts.executions_per_s:,.0f}/s): ")
+    text.append(f"{counts.steps:,} steps, {counts.context_switches:,} context switches, ")
+    text.append(f"{counts.preemptions:,} of them preemptions, ")
+    text.append(f"at most {counts.tasks_max} task{_s(counts.tasks_max)}\n")
+    for finding in exploration.findings:
+        text.append(f"  {finding.id}", _BAD)
+        text.append(f" ×{finding.count}  {one_line(finding.message)}\n")
+    for sentence in unsaved:
+        text.append(f"{sentence}\n", _BAD)
+    for notice in exploration.notices:
+        text.append(f"note: {one_line(notice, 1000)}\n", _UNSURE)
+    text.append(f"stopped: {exploration.reason}\n")
+    text.append(f"verdict: {exploration.verdict.value}", VERDICT_STYLES[exploration.verdict])
+    text.append(f"{_bound(exploration)}\n")
+    if again:
+        text.append("explore the same again: ")
+        text.append(f"{again}\n", _HEADING)
+    return text
+
+
+def replayed_text(finding: Finding, replayed: Exploration) -> Text:
+    """What came of one execution under the schedule of a finding."""
+    text = Text()
+    if any(again.fingerprint == finding.fingerprint for again in replayed.findings):
+        text.append(f"{finding.id}: reproduced", _BAD)
+        text.append(", by one execution under its schedule\n")
+    elif replayed.findings:
+        text.append(f"{finding.id}: not reproduced", _UNSURE)
+        text.append("; under its schedule the program shows another defect\n")
+    elif replayed.verdict is Verdict.UNKNOWN:
+        text.append(f"{finding.id}: unknown", _UNSURE)
+        text.append(f": {replayed.reason}\n")
+    else:
+        text.append(f"{finding.id}: not reproduced", _GOOD)
+        text.append(
+            "; the program now runs clean under its schedule, which says nothing of other "
+            f"schedules: `hermes-stress explore {finding.workload}` tries them\n"
+        )
+    return text
+
+
+def diverged_text(finding: Finding, divergence: str) -> Text:
+    """That the program cannot follow the schedule of a finding: where, expected and found."""
+    text = Text()
+    text.append(f"{finding.id}: diverged", _UNSURE)
+    where, _, difference = divergence.partition(": ")
+    expected, _, found = difference.partition("; found that ")
+    if found:
+        text.append(f" at {where} of {len(finding.schedule.switches) if finding.schedule else 0}\n")
+        text.append(f"  expected: {expected.removeprefix('expected that ')}\n")
+        text.append(f"  found: {found}\n")
+    else:
+        text.append(f": {divergence}\n")
+    text.append(
+        "the program has changed since, or does not do the same twice; "
+        f"`hermes-stress explore {finding.workload}` looks anew\n"
+    )
+    return text
+
+
+def _bound(exploration: Exploration) -> str:
+    if exploration.verdict is Verdict.VIOLATED:
+        count = len(exploration.findings)
+        return f", {count} finding{_s(count)}"
+    risk = exploration.statistics.residual_risk
+    if exploration.verdict is Verdict.HOLDS and risk is not None:
+        return f" so far; a defect of these executions has a rate below {risk:.2%}, at 95 %"
+    return ""
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
