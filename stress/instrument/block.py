@@ -63,7 +63,7 @@ class Instrumented:
 
     @property
     def missing(self) -> frozenset[str]:
-        """Those targets of which no function carries hooks."""
+        """Those targets of which there was no function to give hooks to."""
         return frozenset(
             target
             for target in self._targets
@@ -107,34 +107,26 @@ class Instrumented:
             and (identity in sought or not sought.isdisjoint(facts[identity].inside))
         ]
         self._bind(roots, module, names, shared)
-        # Of a function that was refused, those inside it may do by themselves.
-        left = [code for code in codes.values() if id(code) in sought & inside]
-        self._bind(
-            [code for code in left if self._bound.made_of(code) is None], module, names, shared
-        )
         for function in wanted:
             made = self._bound.made_of(function.__code__)
             if made is not None:
                 function.__code__ = made
-                self._modules.add(module)
+        if wanted:
+            self._modules.add(module)
 
     def _bind(
         self, codes: list[CodeType], module: str, names: dict[str, Any], shared: frozenset[str]
     ) -> None:
         for code, result in _templates.results(codes, module, shared):
             self.refused.extend(result.refused)
-            if result.template is not None:
-                result.template.bind(code, self._hooks, names, self._bound)
+            result.template.bind(code, self._hooks, names, self._bound)
 
     def _rewrite_module(self, code: CodeType, module: ModuleType) -> CodeType:
         shared = _templates.facts(code).assigned
         self._bind([code], module.__name__, module.__dict__, shared)
-        made = self._bound.made_of(code)
-        if made is None:
-            return code
         if _templates.facts(code).inside:
             self._modules.add(module.__name__)
-        return made
+        return self._bound.made_of(code) or code
 
     def _module_loaded(self, module: ModuleType) -> None:
         functions = [f for f in living_functions() if f.__globals__ is module.__dict__]
@@ -142,7 +134,8 @@ class Instrumented:
             self._instrument_module(functions, functions)
 
     def _restore(self, living: list[FunctionType]) -> None:
+        original_of = self._bound.original_of
         for function in living:
-            original = self._bound.original_of(function.__code__)
+            original = original_of(function.__code__)
             if original is not None:
                 function.__code__ = original

@@ -48,9 +48,11 @@ class Body:
 
 
 def _items(code: CodeType) -> Bytecode:
-    twice = set(code.co_freevars) & {*code.co_cellvars, *code.co_varnames}
+    others = {*code.co_cellvars, *(code.co_varnames if sys.version_info >= (3, 13) else ())}
+    twice = others & set(code.co_freevars)
     if twice:
-        # A comprehension in a type alias does this: one name for two places.
+        # A comprehension in the body of a class does this. The library below takes one for the
+        # other.
         raise Unreadable(f"{', '.join(sorted(twice))}: both of this function and of one around it")
     items = Bytecode.from_code(code, conserve_exception_block_stackdepth=True)
     # Otherwise the locals come in the order of their first use, as locals() would show.

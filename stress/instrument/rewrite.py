@@ -15,6 +15,7 @@ from bytecode import Instr
 from stress.instrument.assigned import is_module
 from stress.instrument.body import Body
 from stress.instrument.calls import call_subjects, exit_slot, first_of_call
+from stress.instrument.locations import line_table
 from stress.instrument.method_names import method_names
 from stress.instrument.operations import (
     ON_CELLS,
@@ -33,8 +34,8 @@ from stress.instrument.template import MARK
 from stress.instrument.variables import shared_cells
 
 #: A function with marks for constants, its places, and the functions inside it by index into the
-#: constants of the original; what could not be rewritten is left out. Plain values only, so that
-#: it can be kept on disk. A comprehension has the very list of places of the function around it.
+#: constants of the original. Plain values only, so that it can be kept on disk. A comprehension
+#: has the very list of places of the function around it.
 Rewritten = tuple[CodeType, list[Place], dict[int, Any]]
 
 
@@ -46,21 +47,12 @@ class Rewriter:
         #: Qualified name and reason of every function that stays as it is.
         self.refused: list[tuple[str, str]] = []
 
-    def rewrite(self, code: CodeType) -> Rewritten | None:
-        """`code` and the functions inside it; None if it has to stay as it is.
+    def rewrite(self, code: CodeType) -> Rewritten:
+        """`code` and the functions inside it.
 
         The function around it, if any, is not known: every variable of that may be shared.
         """
-        try:
-            body = Body(code)
-            free = frozenset(name for name in code.co_freevars if name != "__class__")
-            return self._function(body, free)
-        except Exception as error:
-            self._refuse(code, error)
-            return None
-
-    def _refuse(self, code: CodeType, error: Exception) -> None:
-        self.refused.append((code.co_qualname, f"{type(error).__name__}: {error}"))
+        return self._function(Body(code), frozenset(code.co_freevars) - {"__class__"})
 
     def _function(self, body: Body, shared_free: frozenset[str]) -> Rewritten:
         places = Places(body.code.co_qualname)
@@ -70,20 +62,31 @@ class Rewriter:
 
     def _part(self, body: Body, shared_free: frozenset[str], places: Places) -> Rewritten:
         """A function, or a comprehension that is part of one: it shares its `places`."""
-        if body.error is not None:
-            raise body.error
         shared = shared_cells(body) | (shared_free & set(body.code.co_freevars))
-        nested = {}
-        for index, inner in body.nested.items():
-            try:
-                if inner.is_comprehension:
-                    nested[index] = self._part(inner, shared, places)
-                else:
-                    nested[index] = self._function(inner, shared)
-            except Exception as error:
-                self._refuse(inner.code, error)
-        code = _Writer(body, shared, self._shared_globals, places).write()
+        nested = {
+            index: self._part(inner, shared, places)
+            if inner.is_comprehension
+            else self._function(inner, shared)
+            for index, inner in body.nested.items()
+        }
+        try:
+            if body.error is not None:
+                raise body.error
+            code = _Writer(body, shared, self._shared_globals, places).write()
+        except Exception as error:
+            # Whatever is odd about it: it runs as it is, only the functions inside it have hooks.
+            self.refused.append((body.code.co_qualname, f"{type(error).__name__}: {error}"))
+            code = _with_marks(body.code)
         return code, places.places, nested
+
+
+def _with_marks(code: CodeType) -> CodeType:
+    return code.replace(
+        co_consts=tuple(
+            (MARK, "code", index) if isinstance(const, CodeType) else const
+            for index, const in enumerate(code.co_consts)
+        )
+    )
 
 
 class _Writer:
@@ -115,9 +118,12 @@ class _Writer:
         for index, item in enumerate(items):
             result.extend(before.get(index, ()))
             result.append(self._marked(item))
-        return result.to_code(
+        concrete = result.to_concrete_bytecode(compute_exception_stack_depths=False)
+        made = concrete.to_code(
             stacksize=code.co_stacksize + DEEPER, compute_exception_stack_depths=False
         )
+        located = [(item.size // 2, item.location) for item in concrete]
+        return made.replace(co_linetable=line_table(code.co_firstlineno, located))
 
     def _with_bound_methods(self) -> list[Any]:
         """The instructions, where methods of containers are bound before they are called."""

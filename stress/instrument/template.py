@@ -15,15 +15,15 @@ MARK = "\0stress"
 class Template:
     """A rewritten function with its sites, and those inside it. Its sites outlive the hooks."""
 
-    __slots__ = ("_code", "_consts", "_filled", "_nested")
+    __slots__ = ("_code", "_consts", "_filled", "_nested", "has_hooks")
 
     def __init__(self, rewritten: Any, module: str) -> None:
         self._code, places, nested = rewritten
         self._consts: list[Any] = list(self._code.co_consts)
         #: Index into the constants -> what belongs there.
         self._filled: dict[int, str] = {}
-        #: Index into the constants -> index into those of the original, and the template if any.
-        self._nested: dict[int, tuple[int, Template | None]] = {}
+        #: Index into the constants -> index into those of the original, and the template.
+        self._nested: dict[int, tuple[int, Template]] = {}
         sites: dict[int, Site] = {}
         for index, const in enumerate(self._consts):
             if type(const) is not tuple or not const or const[0] != MARK:
@@ -34,11 +34,14 @@ class Template:
                     sites[place] = self._site(places[place], module)
                 self._consts[index] = sites[place]
             elif const[1] == "code":
-                inner = nested.get(const[2])
-                made = None if inner is None else Template(inner, module)
-                self._nested[index] = (const[2], made)
+                self._nested[index] = (const[2], Template(nested[const[2]], module))
             else:
                 self._filled[index] = const[1]
+
+        #: Does it call a hook, or does a function inside it? If not it stays as it is.
+        self.has_hooks: bool = bool(sites) or any(
+            inner.has_hooks for _, inner in self._nested.values()
+        )
 
     def _site(self, place: tuple[str, str, str, int, int], module: str) -> Site:
         kind, name, function, line, number = place
@@ -46,7 +49,9 @@ class Template:
 
     def bind(self, original: CodeType, hooks: Hooks, names: dict[str, Any], bound: Bound) -> None:
         """Add to `bound` what this makes of `original`, a function of the module with `names`."""
-        self._bind(original, {"access": hooks.access, "call": hooks.call, "globals": names}, bound)
+        values = {"access": hooks.access, "call": hooks.call, "globals": names}
+        if self.has_hooks:
+            self._bind(original, values, bound)
 
     def _bind(self, original: CodeType, values: dict[str, Any], bound: Bound) -> CodeType:
         consts = self._consts.copy()
@@ -54,7 +59,7 @@ class Template:
             consts[index] = values[what]
         for index, (original_index, template) in self._nested.items():
             inner = original.co_consts[original_index]
-            consts[index] = inner if template is None else template._bind(inner, values, bound)
+            consts[index] = template._bind(inner, values, bound) if template.has_hooks else inner
         made: CodeType = self._code.replace(co_consts=tuple(consts))
         bound.add(original, made)
         return made

@@ -26,13 +26,13 @@ class Facts:
 
 
 class Result:
-    """What became of one function: its template if any, and what had to stay as it is."""
+    """What became of one function: its template, and which functions had to stay as they are."""
 
     __slots__ = ("refused", "template")
 
     def __init__(self, kept: Any, module: str) -> None:
         rewritten, refused = kept
-        self.template = None if rewritten is None else Template(rewritten, module)
+        self.template = Template(rewritten, module)
         self.refused: tuple[tuple[str, str], ...] = tuple(refused)
 
 

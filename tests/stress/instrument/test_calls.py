@@ -107,17 +107,26 @@ def test_decorators() -> None:
     assert ("call", "inner") in calls
 
 
-def locked() -> bool:
+class Lamp:
+    def turn_on(self) -> str:
+        return "on"
+
+
+LAMP = Lamp()
+
+
+def locked() -> str:
     LOCK.acquire()
     LOCK.release()
     with LOCK:
-        return LOCK.locked()
+        return LAMP.turn_on()
 
 
 def test_methods_of_other_names_have_their_object_seen_by_the_access_hook() -> None:
     seen = watch(locked)
-    assert seen.of("call") == []
-    assert seen.of("read") == [("read", "acquire"), ("read", "release"), ("read", "locked")]
+    assert [callee.__self__ for callee in seen.subjects("call", "acquire")] == [LOCK]
+    assert seen.of("call") == [("call", "acquire"), ("call", "release")]
+    assert seen.subjects("read", "turn_on") == [LAMP]
     assert seen.of("enter", "exit") == [("enter", ""), ("exit", "")]
 
 
@@ -178,4 +187,4 @@ def test_names_of_methods_are_computed() -> None:
             names
         )
     assert {"append", "sendall", "execute", "write", "setdefault", "popleft"} <= names
-    assert "acquire" not in names
+    assert "turn_on" not in names
