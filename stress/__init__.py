@@ -1,1 +1,61 @@
-"""Finds, explains, replays and keeps out concurrency bugs in threaded Python."""
+"""Finds, explains, replays and keeps out concurrency bugs in threaded Python.
+
+The public doors. They open lazily: importing `stress`, as the pytest plugin does in every test
+run, loads neither the engine nor what it needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stress.errors import FindingsFound as FindingsFound
+    from stress.errors import InvalidArgument as InvalidArgument
+    from stress.errors import ScheduleDiverged as ScheduleDiverged
+    from stress.exploration import Exploration as Exploration
+    from stress.exploration import check_threads as check_threads
+    from stress.exploration import explore as explore
+    from stress.exploration import replay as replay
+    from stress.finding import Finding as Finding
+    from stress.finding import FindingKind as FindingKind
+    from stress.finding import Verdict as Verdict
+    from stress.schedule import Schedule as Schedule
+    from stress.strategy import Strategy as Strategy
+
+_DOORS = {
+    "Exploration": "stress.exploration",
+    "Finding": "stress.finding",
+    "FindingKind": "stress.finding",
+    "FindingsFound": "stress.errors",
+    "InvalidArgument": "stress.errors",
+    "Schedule": "stress.schedule",
+    "ScheduleDiverged": "stress.errors",
+    "Strategy": "stress.strategy",
+    "Verdict": "stress.finding",
+    "check_threads": "stress.exploration",
+    "explore": "stress.exploration",
+    "replay": "stress.exploration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOORS:
+        raise AttributeError(f"module 'stress' has no attribute {name!r}")
+    try:
+        found = getattr(importlib.import_module(_DOORS[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("bytecode", "greenlet"):
+            raise
+        from stress.errors import MissingExtra
+
+        raise MissingExtra(
+            f"stress.{name} needs {error.name}, which is not installed: "
+            "python3 -m pip install 'hermes-stress[explore]'"
+        ) from error
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_DOORS})

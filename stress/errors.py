@@ -14,6 +14,10 @@ class InvalidArgument(StressError):
     """Wrong use of the tool. The message names the value and the next step; exit code 2."""
 
 
+class MissingExtra(InvalidArgument, ImportError):
+    """What is asked for needs packages of an extra that is not installed; exit code 2."""
+
+
 class HarnessFault(StressError):
     """A defect of the harness itself, or of the machine below it; exit code 4."""
 
