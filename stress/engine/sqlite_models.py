@@ -227,6 +227,7 @@ class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
         self._handle = handle
         perform(handle, _CONNECT, call)
         handle.real_ms = int(timeout * 1000)
+        handle.stop_syncing()
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """As the real one does. No scheduling point: nothing of the connection changes."""
@@ -301,7 +302,7 @@ class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
                 perform(handle, _BACKUP, call)
             except _Later:
                 databases = handle.databases + (other.databases if other is not None else ())
-                DATABASES.wait(mine[0], _BACKUP, databases, pause_s)
+                DATABASES.wait(mine[0], databases, pause_s)
             else:
                 break
         if other is not None:
@@ -350,8 +351,8 @@ class Blob:
         self._blob = blob
         self._handle = handle
 
-    @property
-    def __class__(self) -> Any:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         return _REAL_BLOB
 
     def __enter__(self) -> Any:

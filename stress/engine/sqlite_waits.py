@@ -11,11 +11,12 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from stress.engine.context import controlled
 from stress.engine.execution import Execution
+from stress.engine.locks import operation
 from stress.engine.task import Task
 from stress.site import Site
 
@@ -24,15 +25,22 @@ from stress.site import Site
 #: journal.
 NEVER, UNLESS_READING, ALWAYS, JOURNAL = range(4)
 
+_WAIT = operation("wait", "busy database")
+
 REAL_CONNECTION: Any = sqlite3.Connection
 REAL_CURSOR: Any = sqlite3.Cursor
 _IN_TRANSACTION = REAL_CONNECTION.in_transaction.__get__
 
 
 class Database:
-    """One database, as what operations are about."""
+    """One database: what operations are about, and the gate of who waits for it."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "waiters")
+
+    owner = None
+
+    def __init__(self) -> None:
+        self.waiters: list[int] = []
 
 
 class ConnectionInUse:
@@ -47,17 +55,9 @@ class ConnectionInUse:
         self.waiters: list[int] = []
 
 
-class _Busy:
-    """What one task waits at for one of its databases."""
-
-    __slots__ = ("databases", "task", "waiters")
-
-    owner = None
-
-    def __init__(self, databases: tuple[Database, ...], task: Task) -> None:
-        self.databases = databases
-        self.task = task
-        self.waiters: list[int] = []
+class _Wait(NamedTuple):
+    task: Task
+    databases: tuple[Database, ...]
 
 
 class Handle:
@@ -65,7 +65,7 @@ class Handle:
 
     __slots__ = (
         "connection", "cursors", "databases", "execution", "ident", "keys", "maker", "real_ms",
-        "timeout_s", "use",
+        "syncs", "timeout_s", "use",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,8 @@ class Handle:
         self.ident = ident
         #: The task that made it, where one did.
         self.maker: Task | None = None
+        #: Whether a commit still goes to the disk.
+        self.syncs = False
         self.cursors: dict[int, Any] = {}
         # What is good for one execution.
         self.execution: Execution | None = None
@@ -93,6 +95,17 @@ class Handle:
                 "SQLite objects created in a thread can only be used in that same thread. The "
                 f"object was created in thread id {self.ident} and this is thread id {task.ident}."
             )
+
+    def stop_syncing(self) -> None:
+        """Nothing has to outlive the machine, and a commit to disk takes longer than all else.
+
+        SQLite refuses that while the database is busy; then it is asked again later.
+        """
+        try:
+            REAL_CURSOR(self.connection()).execute("PRAGMA synchronous=OFF")
+            self.syncs = False
+        except sqlite3.Error:
+            self.syncs = True
 
     def look_at_attached(self) -> None:
         """Others were attached, or detached."""
@@ -133,7 +146,7 @@ class Databases:
         self._execution: Execution | None = None
         self._by_key: dict[object, Database] = {}
         self._used: list[Handle] = []
-        self.waiting: list[_Busy] = []
+        self.waiting: list[_Wait] = []
 
     def of(self, key: object) -> Database:
         """The database with this key."""
@@ -154,20 +167,24 @@ class Databases:
         if handle.real_ms:
             _set_busy_timeout(handle.connection(), 0)
 
-    def wait(
-        self, execution: Execution, site: Site, databases: tuple[Database, ...], limit_s: float
-    ) -> bool:
+    def wait(self, execution: Execution, databases: tuple[Database, ...], limit_s: float) -> bool:
         """Wait until somebody lets one of these databases go; False where time was up first."""
         task = execution.current
         assert task is not None
-        gate = _Busy(databases, task)
+        gate, waiting = databases[0], _Wait(task, databases)
         gate.waiters.append(task.number)
-        self.waiting.append(gate)
+        self.waiting.append(waiting)
         try:
-            return execution.park(site, gate, limit_s)
+            return execution.park(_WAIT, gate, limit_s)
         finally:
-            if gate in self.waiting:
-                self.waiting.remove(gate)
+            self._forget(waiting)
+
+    def _forget(self, waiting: _Wait) -> None:
+        if waiting in self.waiting:
+            self.waiting.remove(waiting)
+        waiters = waiting.databases[0].waiters
+        if waiting.task.number in waiters:
+            waiters.remove(waiting.task.number)
 
     def let_go(self, handle: Handle, certainly: bool = True) -> None:
         """This connection may have let its databases go: who waits for one tries again.
@@ -182,13 +199,11 @@ class Databases:
             except sqlite3.ProgrammingError:
                 pass  # It was closed.
         execution = self._execution
-        for gate in list(self.waiting):
-            if execution is not None and not set(gate.databases).isdisjoint(handle.databases):
-                self.waiting.remove(gate)
-                gate.waiters.clear()
-                if gate.task.blocked is gate:
-                    gate.task.pending.object = gate.databases[0]
-                    execution.release(gate.task)
+        for waiting in list(self.waiting):
+            if execution is not None and not set(waiting.databases).isdisjoint(handle.databases):
+                self._forget(waiting)
+                if waiting.task.blocked is not None:
+                    execution.release(waiting.task)
 
     def _finish(self) -> None:
         for handle in self._used:
@@ -242,8 +257,10 @@ def perform(
                 deadline_s = execution.clock_s + handle.timeout_s
             left_s = deadline_s - execution.clock_s
             # After the time is up it tries once more: as SQLite does, which tries all the time.
-            in_time = DATABASES.wait(execution, site, handle.databases, left_s)
+            in_time = DATABASES.wait(execution, handle.databases, left_s)
             busy = False
+            if handle.syncs:
+                handle.stop_syncing()
     finally:
         use.owner, use.cursor = before
         if use.waiters:
