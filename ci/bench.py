@@ -15,11 +15,14 @@ from benchmarks.memory import memory
 from benchmarks.mixed import mixed
 from benchmarks.news import News
 from benchmarks.parallel import flight_recorder, sandbox
-from benchmarks.rows import Row, as_json, exit_code, print_rows
+from benchmarks.rows import Row, as_json, exit_code, print_rows, print_sum
 from benchmarks.scaling import scaling
 from benchmarks.single_task import single_task
 from benchmarks.step import step
 from benchmarks.throughput import throughput
+
+#: Where there is no terminal.
+LOG_WIDTH = 120
 
 Benchmark = Callable[[bool, News], list[Row]]
 
@@ -46,16 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     options = parser.parse_args(arguments)
     news = News(Console(stderr=True))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=LOG_WIDTH)
     rows: list[Row] = []
     for name in options.only or BENCHMARKS:
         news(name)
-        rows += BENCHMARKS[name](options.quick, news)
-    news.clear()
+        found = BENCHMARKS[name](options.quick, news)
+        rows += found
+        news.clear()
+        if not options.json:
+            print_rows(console, found)
     if options.json:
         print(as_json(rows))
     else:
-        console = Console()
-        print_rows(console if console.is_terminal else Console(width=120), rows)
+        print_sum(console, rows)
     return exit_code(rows)
 
 

@@ -102,7 +102,7 @@ STYLES = {"missed": "bold red", "met": "green", "aim met": "bold green"}
 
 
 def print_rows(console: Console, rows: Sequence[Row]) -> None:
-    """A heading and a table for each group, and how many bars are met in the end."""
+    """A heading and a table for each group."""
     for group in dict.fromkeys(row.group for row in rows):
         console.print(Text(group, style="bold"))
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
@@ -117,6 +117,10 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
                 table.add_row(*_cells(row))
         console.print(table)
         console.print()
+
+
+def print_sum(console: Console, rows: Sequence[Row]) -> None:
+    """How many bars are met."""
     judged = [row for row in rows if row.bar is not None]
     told = f"{sum(row.met is True for row in judged)} of {len(judged)} bars are met"
     console.print(told, highlight=False, markup=False)

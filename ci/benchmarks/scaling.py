@@ -83,7 +83,7 @@ def contending(tasks: int) -> Callable[[], None]:
 
 def scaling(quick: bool, news: News) -> list[Row]:
     """Growth over steps, over independent tasks, and over tasks that contend."""
-    rounds, steps, tasks = (1, QUICK_STEPS, QUICK_TASKS) if quick else (5, STEPS, TASKS)
+    rounds, steps, tasks = (1, QUICK_STEPS, QUICK_TASKS) if quick else (3, STEPS, TASKS)
     return [
         *growth("steps of two tasks", writers, steps, steps[0], STEPS_BAR, rounds, news),
         *growth("independent tasks", independent, tasks, 10, TASKS_BAR, rounds, news),
@@ -125,7 +125,7 @@ def microseconds_per_step(program: Callable[[], None], seed: int, size: int) -> 
     """Mean of as many executions as make this worth the while."""
     found = explore(
         program,
-        executions=max(2, 4000 // size),
+        executions=max(2, 2000 // size),
         seed=seed,
         step_limit=1_000_000,
         carrier="greenlet",

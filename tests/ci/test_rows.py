@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from benchmarks.rows import Bar, Row, as_json, exit_code, number, print_rows
+from benchmarks.rows import Bar, Row, as_json, exit_code, number, print_rows, print_sum
 
 AT_LEAST = Bar(30, aim=100)
 AT_MOST = Bar(4, at_least=False)
@@ -88,7 +88,9 @@ sandbox
 
 def printed(**options: object) -> str:
     written = io.StringIO()
-    print_rows(Console(file=written, width=120, **options), ROWS)
+    console = Console(file=written, width=120, **options)
+    print_rows(console, ROWS)
+    print_sum(console, ROWS)
     return "\n".join(line.rstrip() for line in written.getvalue().splitlines()) + "\n"
 
 
