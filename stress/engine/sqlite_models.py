@@ -65,11 +65,13 @@ def _handle_of_cursor(cursor: Any) -> Handle | None:
 class Cursor(REAL_CURSOR, metaclass=Kind):  # type: ignore[misc]
     """`sqlite3.Cursor`."""
 
-    __slots__ = ("_rows",)
+    __slots__ = ("_locked", "_rows")
     __module__ = "sqlite3"
     _real = REAL_CURSOR
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        #: Whether it asks for the parameters of its next row: nobody may use it meanwhile.
+        self._locked = False
         super().__init__(*args, **kwargs)
         handle = _handle_of_cursor(self)
         if handle is not None:
@@ -106,7 +108,7 @@ class Cursor(REAL_CURSOR, metaclass=Kind):  # type: ignore[misc]
         statement = statement_of(args[0])
         self._rows, count = None, None
         parameters = iter(args[1])
-        row = next(parameters, _NOTHING)
+        row = self._draw(parameters)
         rows: tuple[Any, ...] = () if row is _NOTHING else (row,)
         while True:
             perform(
@@ -121,12 +123,19 @@ class Cursor(REAL_CURSOR, metaclass=Kind):  # type: ignore[misc]
             )
             made = _ROWCOUNT(self)
             count = made if count is None or made < 0 else count + made
-            row = next(parameters, _NOTHING)
+            row = self._draw(parameters)
             if row is _NOTHING:
                 break
             rows = (row,)
         self._rows = count
         return self
+
+    def _draw(self, parameters: Any) -> Any:
+        self._locked = True
+        try:
+            return next(parameters, _NOTHING)
+        finally:
+            self._locked = False
 
     def executescript(self, *args: Any) -> Any:
         """As the real one does: a step for each statement, with the others in between."""
@@ -288,6 +297,9 @@ class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
             super().backup(target, **kwargs)
             return
         told, pause_s = kwargs.get("progress"), kwargs.get("sleep", 0.250)
+        if told is not None and not callable(told):
+            super().backup(target, **kwargs)  # It complains.
+            return
 
         def progress(status: int, remaining: int, total: int) -> None:
             if told is not None:
@@ -354,6 +366,9 @@ class Blob:
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
         return _REAL_BLOB
+
+    #: Items, but no iteration: as of the real one.
+    __iter__ = None
 
     def __enter__(self) -> Any:
         self._blob.__enter__()
@@ -449,6 +464,7 @@ if hasattr(REAL_CONNECTION, "autocommit"):
     setattr(Connection, "autocommit", property(_get, _set_autocommit))  # noqa: B010
 _complete(("serialize", "deserialize"), subject=None, patience=UNLESS_READING)
 for _name in (
-    "read", "write", "seek", "tell", "close", "__len__", "__getitem__", "__setitem__", "__exit__",
+    "read", "write", "seek", "tell", "close", "__len__", "__getitem__", "__setitem__",
+    "__delitem__", "__exit__",
 ):  # fmt: skip
     setattr(Blob, _name, _of_blob(_name))

@@ -225,7 +225,7 @@ def perform(
     patience: int = NEVER,
     ends: bool = False,
     subject: object = None,
-    cursor: object = None,
+    cursor: Any = None,
 ) -> Any:
     """One operation on a connection: a point, the real call, and waiting where SQLite would.
 
@@ -240,6 +240,8 @@ def perform(
         DATABASES.come_in(handle, execution)
     execution.point(site, handle.databases[0] if subject is None else subject)
     use = handle.use
+    if cursor is not None and cursor._locked:
+        raise _recursive()
     if use.owner is not None and use.owner is not task:
         _wait_for_turn(execution, task, site, use, cursor)
     before = use.owner, use.cursor
@@ -274,7 +276,7 @@ def _wait_for_turn(
 ) -> None:
     """Another task is inside of the connection: in a callback of it, or waiting for a database."""
     if cursor is not None and cursor is use.cursor:
-        raise sqlite3.ProgrammingError("Recursive use of cursors not allowed.")
+        raise _recursive()
     while use.owner is not None:
         use.waiters.append(task.number)
         try:
@@ -282,6 +284,10 @@ def _wait_for_turn(
         finally:
             if task.number in use.waiters:
                 use.waiters.remove(task.number)
+
+
+def _recursive() -> sqlite3.ProgrammingError:
+    return sqlite3.ProgrammingError("Recursive use of cursors not allowed.")
 
 
 def _give_turn(execution: Execution, handle: Handle) -> None:
