@@ -22,8 +22,9 @@ def peer_is_installed() -> bool:
 
 
 def environment() -> dict[str, str]:
-    """With the benchmarks to be found by children."""
-    return {**os.environ, "PYTHONPATH": str(ROOM)}
+    """With the benchmarks to be found by children, before what is found already."""
+    found = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOM), found]))}
 
 
 @contextmanager

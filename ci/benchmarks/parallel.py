@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.children import ROOM
+from benchmarks.children import environment
 from benchmarks.news import News
 from benchmarks.rows import Row
 from stress.parallel.flight_recorder import FlightRecorder
@@ -58,7 +58,7 @@ def sandbox(quick: bool, news: News) -> list[Row]:
             memory_limit_mib=None,
             noise=False,
             directory=Path(scratch),
-            environment={"PYTHONPATH": str(ROOM)},
+            environment={"PYTHONPATH": environment()["PYTHONPATH"]},
         ) as supervisor:
             list(supervisor.run([Trial(0, 0, {})]))
             began = time.perf_counter()
