@@ -10,8 +10,8 @@ from typing import Any
 from stress.diagnosis import Execution
 from stress.engine.accesses import make_hooks
 from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
-from stress.engine.execution import Choose
 from stress.engine.outcome import Outcome
+from stress.engine.outside import NeedsThreads
 from stress.engine.recording import Recorder
 from stress.engine.session import Session, session
 from stress.errors import ScheduleDiverged
@@ -20,52 +20,102 @@ from stress.instrument import Hooks, instrumented
 from stress.schedule import schedule_of
 from stress.strategies.random_walk import RandomWalk
 from stress.strategies.replay import Repeat
+from stress.strategy import Strategy
 
 #: How often the check for repeatability begins anew: the first executions may fill caches.
 _WARM_UPS = 3
+
+
+class Unsuitable(Exception):
+    """The carrier that was asked for cannot carry the program; the argument says why."""
 
 
 class Laboratory:
     """Executes and records one program; see `laboratory`."""
 
     def __init__(
-        self, session: Session, targets: Collection[str], missing: Collection[str], target: str
+        self,
+        session: Session,
+        targets: Collection[str],
+        missing: Collection[str],
+        target: str,
+        may_move: bool,
     ) -> None:
         self._session = session
+        self._may_move = may_move
         self._target = target
+        self._moved = ""
         self.targets = tuple(targets)
-        self.carrier = session.carrier.name
         self.missing_notices = tuple(
             f"no function of target {name!r} was instrumented: is it the right name?"
-            for name in missing
+            for name in sorted(missing)
         )
+
+    @property
+    def carrier(self) -> str:
+        """What tasks run on now."""
+        return self._session.carrier.name
+
+    @property
+    def outsiders(self) -> tuple[str, ...]:
+        """Threads that the program can reach and that are not under control, by name."""
+        return self._session.outsiders
 
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know of how the program was executed."""
-        return self.missing_notices
+        return (*self.missing_notices, *((self._moved,) if self._moved else ()))
 
     def execute(
-        self, program: Callable[[], object], choose: Choose, *, seed: int, step_limit: int
-    ) -> Outcome:
-        """One execution, as fast as can be."""
-        return self._session.execute(program, choose, seed=seed, step_limit=step_limit)
+        self,
+        program: Callable[[], object],
+        strategy: Strategy,
+        *,
+        number: int = 0,
+        seed: int,
+        step_limit: int,
+        recorder: Recorder | None = None,
+    ) -> Outcome | None:
+        """One execution; None where the strategy has none left to try.
+
+        Where it needs threads of the system it is begun again on them, and all later ones are.
+        """
+        while strategy.begin(number):
+            try:
+                return self._session.execute(
+                    program, strategy.choose, seed=seed, step_limit=step_limit, recorder=recorder
+                )
+            except NeedsThreads as need:
+                if not self._may_move:
+                    raise Unsuitable(
+                        f"the program calls {need}, which needs a thread of the system; choose "
+                        "the carrier 'thread' or 'auto'"
+                    ) from None
+                self._session.move_to_threads()
+                self._moved = (
+                    f"the program calls {need}, which needs a thread of the system: it is executed "
+                    "on OS threads, not on greenlets"
+                )
+                if recorder is not None:
+                    recorder.clear()
+        return None
 
     def record(
         self,
         program: Callable[[], object],
-        choose: Choose,
+        strategy: Strategy,
         *,
         seed: int,
         step_limit: int,
         number: int = 0,
         enforcing: bool = True,
     ) -> Execution:
-        """One execution, step by step."""
+        """Execution 0 of a strategy, step by step; it counts as that with the `number`."""
         recorder = Recorder(target=self._target, enforcing=enforcing)
-        outcome = self._session.execute(
-            program, choose, seed=seed, step_limit=step_limit, recorder=recorder
+        outcome = self.execute(
+            program, strategy, seed=seed, step_limit=step_limit, recorder=recorder
         )
+        assert outcome is not None
         events = tuple(recorder.events)
         return Execution(
             number=number, outcome=outcome, events=events, schedule=schedule_of(seed, events)
@@ -80,11 +130,10 @@ class Laboratory:
         step_limit: int,
     ) -> tuple[Execution, str]:
         """The same execution again, recorded; and a note where it does not come out the same."""
-        repeat = Repeat(outcome.chosen)
         note = ""
         try:
             execution = self.record(
-                program, repeat.choose, seed=seed, step_limit=step_limit, number=number
+                program, Repeat(outcome.chosen), seed=seed, step_limit=step_limit, number=number
             )
             if _fate(execution.outcome) == _fate(outcome):
                 return execution, ""
@@ -102,12 +151,13 @@ class Laboratory:
         """Execute twice with the same choices; a sentence that says where the two part, or none."""
         difference = ""
         for attempt in range(_WARM_UPS):
-            walk = RandomWalk(seed)
-            walk.begin(attempt)
-            first = self.record(program, walk.choose, seed=seed, step_limit=step_limit)
+            walk = RandomWalk(seed * _WARM_UPS + attempt)
+            first = self.record(program, walk, seed=seed, step_limit=step_limit)
+            if first.outcome.uncontrolled:
+                return ""  # It is not repeatable, for a reason that is known.
             repeat = Repeat(first.outcome.chosen)
             try:
-                second = self.record(program, repeat.choose, seed=seed, step_limit=step_limit)
+                second = self.record(program, repeat, seed=seed, step_limit=step_limit)
             except ScheduleDiverged as error:
                 difference = f"the program does not do the same twice: {error}"
                 continue
@@ -163,8 +213,10 @@ def laboratory(
         hooks = Hooks(*make_hooks())
         # First of all: a session sets what is there apart, and then nobody finds it.
         found = stack.enter_context(instrumented(wanted, hooks, program))
-        opened = stack.enter_context(session(lambda: _carrier(carrier), wanted, program))
-        yield Laboratory(opened, wanted, found.missing, module)
+        opened = stack.enter_context(
+            session(lambda: _carrier(carrier), wanted, program, may_move=carrier == "auto")
+        )
+        yield Laboratory(opened, wanted, found.missing, module, carrier == "auto")
 
 
 def _carrier(name: str) -> Carrier:

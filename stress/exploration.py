@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stress.controlled import Laboratory, laboratory
+from stress.controlled import Laboratory, Unsuitable, laboratory
 from stress.diagnosis import diagnose, is_wrong, merged
 from stress.engine.outcome import Ending, Outcome
+from stress.engine.stalls import Stalled
 from stress.errors import FindingsFound, InvalidArgument, InvariantViolated, ScheduleDiverged
 from stress.finding import Finding, Verdict
 from stress.finding_store import DEFAULT_DIRECTORY, FindingStore
@@ -146,10 +147,13 @@ def replay(
         program=program, strategy=strategy, executions=1, seed=schedule.seed, step_limit=step_limit
     )
     with laboratory(program, targets, carrier) as lab:
-        strategy.begin(0)
-        execution = lab.record(
-            program, strategy.choose, seed=schedule.seed, step_limit=step_limit, enforcing=False
-        )
+        try:
+            execution = lab.record(
+                program, strategy, seed=schedule.seed, step_limit=step_limit, enforcing=False
+            )
+        except (Stalled, Unsuitable) as error:
+            run.ended = str(error)
+            return run.conclude(lab)
         run.add(execution.outcome)
         if strategy.left and not is_wrong(execution.outcome):
             raise ScheduleDiverged(
@@ -195,8 +199,9 @@ class ThreeFunctions:
         self._setup, self._workers, self._invariant = setup, workers, invariant
         # A finding is about the functions of the user, by whose names it is told and known again.
         self.__module__ = str(getattr(invariant, "__module__", type(self).__module__))
-        names = ", ".join(map(_name, (setup, *workers, invariant)))
-        self.__qualname__ = f"check_threads({names})"
+        first, *names, last = (_name(f).rpartition(".")[2] for f in (setup, *workers, invariant))
+        # As it would be written, to be replayed.
+        self.__qualname__ = f"ThreeFunctions({first}, [{', '.join(names)}], {last})"
 
     def __call__(self) -> None:
         import threading
@@ -229,6 +234,7 @@ class _Run:
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     unreliable: str = ""
+    ended: str = ""
     limits_hit: int = 0
     done: int = 0
     wrong: int = 0
@@ -252,11 +258,21 @@ class _Run:
             self.unreliable = lab.check_repeatable(self.program, self.seed, self.step_limit)
             self.began = time.perf_counter()
             for number in range(self.executions):
-                if not self.strategy.begin(number):
+                outcome = lab.execute(
+                    self.program,
+                    self.strategy,
+                    number=number,
+                    seed=self.seed,
+                    step_limit=self.step_limit,
+                )
+                if outcome is None:
                     self.reason = "the strategy has nothing left to try"
                     return
-                if self._execute(lab, number) and self.stop_on_first:
+                if self._judge(lab, number, outcome) and self.stop_on_first:
                     self.reason = "the first finding was asked for"
+                    return
+                if outcome.stuck:
+                    self.reason = "a task could not be ended, and is left where it is"
                     return
                 if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
                     self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
@@ -267,13 +283,17 @@ class _Run:
         except KeyboardInterrupt:
             self.interrupted = True
             self.reason = "interrupted"
+        except (Stalled, Unsuitable) as error:
+            self.ended = str(error)
 
-    def _execute(self, lab: Laboratory, number: int) -> bool:
-        outcome = lab.execute(
-            self.program, self.strategy.choose, seed=self.seed, step_limit=self.step_limit
-        )
+    def _judge(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
         self.add(outcome)
         if not is_wrong(outcome):
+            return False
+        if lab.outsiders and not outcome.failures:
+            # What nobody under control can end, one of those might.
+            names = ", ".join(lab.outsiders)
+            self.uncontrolled[f"threads from before ({names}); start them in the program"] = None
             return False
         origin = _origin(self.program, lab, self.step_limit)
         execution, note = lab.explain(self.program, outcome, number, self.seed, self.step_limit)
@@ -329,6 +349,8 @@ class _Run:
     def _verdict(self, lab: Laboratory) -> tuple[Verdict, str]:
         if self.findings:
             return Verdict.VIOLATED, ""
+        if self.ended:
+            return Verdict.UNKNOWN, self.ended
         if self.interrupted and not self.done:
             return Verdict.UNKNOWN, "interrupted before the first execution was done"
         if self.uncontrolled:

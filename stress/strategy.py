@@ -56,7 +56,10 @@ class Strategy(Protocol):
     """
 
     def begin(self, execution: int) -> bool:
-        """Get ready for this execution, counted from 0; False where there is none left to try."""
+        """Get ready for this execution, counted from 0; False where there is none left to try.
+
+        It may be asked twice for the same one, where that has to begin anew.
+        """
         ...
 
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:

@@ -26,6 +26,9 @@ class Unit(Protocol):
 
     job: Callable[[], Any]
 
+    ident: int
+    """What the system calls the thread that it runs on."""
+
     @property
     def switch(self) -> Callable[[], object]:
         """Hand the turn over; returns when it comes back to the caller."""
@@ -56,8 +59,11 @@ class Carrier(Protocol):
         """Take back a unit whose job never ran."""
         ...
 
-    threads: set[int]
-    """Identifiers that the system gives to the threads that carry tasks."""
+    running: Any
+    """The unit that has the turn."""
+
+    on_interrupt: Callable[[BaseException], None]
+    """Called with a KeyboardInterrupt that comes to a task while another has the turn."""
 
     def close(self) -> None:
         """End what the pool holds."""
@@ -67,10 +73,11 @@ class Carrier(Protocol):
 class _GreenletUnit:
     """A greenlet that runs one job after another."""
 
-    __slots__ = ("greenlet", "job", "switch")
+    __slots__ = ("greenlet", "ident", "job", "switch")
 
     def __init__(self, carrier: GreenletCarrier) -> None:
         self.job: Callable[[], Any] = _no_job
+        self.ident = carrier.ident
         self.greenlet = carrier.make(self._loop(carrier))
         self.switch: Callable[[], object] = self.greenlet.switch
 
@@ -105,7 +112,9 @@ class GreenletCarrier:
         self._greenlet = greenlet
         self.idle: list[_GreenletUnit] = []
         self.home: Any = greenlet.getcurrent()
-        self.threads = {_IDENT()}
+        self.running: Any = None
+        self.ident = _IDENT()
+        self.on_interrupt: Callable[[BaseException], None] = _raise
         self._all: list[_GreenletUnit] = []
 
     def make(self, loop: Callable[[], None]) -> Any:
@@ -156,13 +165,21 @@ class _ThreadUnit:
         carrier = self.carrier
         caller, carrier.running = carrier.running, self
         self.gate.release()
-        caller.gate.acquire()
+        caller.wait()
+
+    def wait(self) -> None:
+        """Wait for the turn. Ctrl-C meanwhile is for who has the turn."""
+        while True:
+            try:
+                self.gate.acquire()
+                return
+            except KeyboardInterrupt as error:
+                self.carrier.on_interrupt(error)
 
     def loop(self) -> None:
         """The life of the thread: jobs, until there is None."""
         self.ident = _IDENT()
         carrier = self.carrier
-        carrier.threads.add(self.ident)
         while True:
             self.gate.acquire()
             job, self.job = self.job, _no_job
@@ -170,6 +187,8 @@ class _ThreadUnit:
                 self.ended.release()
                 return
             following = contextvars.Context().run(job)
+            if following is None:
+                return  # The execution was over before its call came back.
             # Idle before the turn goes on: who has it next may already need a thread.
             carrier.idle.append(self)
             carrier.running = following
@@ -183,6 +202,26 @@ class _ThreadUnit:
         return sys._current_frames().get(self.ident)
 
 
+class _Nobody:
+    """Has the turn while every task is in a call outside of control, or waits for one."""
+
+    __slots__ = ()
+
+    @property
+    def gate(self) -> _Nobody:
+        return self
+
+    def release(self) -> None:
+        """Nobody waits there."""
+
+
+NOBODY = _Nobody()
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 class ThreadCarrier:
     """Each task on a thread of the system; the first one on the thread that calls `run`."""
 
@@ -193,8 +232,8 @@ class ThreadCarrier:
         self._all: list[_ThreadUnit] = []
         self.home: Any = _ThreadUnit(self)
         self.home.ident = _IDENT()
-        self.threads = {_IDENT()}
-        self.running: _ThreadUnit = self.home
+        self.running: Any = self.home
+        self.on_interrupt: Callable[[BaseException], None] = _raise
 
     def first(self, job: Callable[[], Any]) -> _ThreadUnit:
         self.home.job = job
@@ -204,7 +243,9 @@ class ThreadCarrier:
         self.running = self.home
         assert first.job is not None
         following = contextvars.Context().run(first.job)
-        if following is not self.home:
+        if following is NOBODY:
+            self.home.wait()
+        elif following is not self.home:
             following.switch()
 
     def unit(self, job: Callable[[], Any]) -> _ThreadUnit:

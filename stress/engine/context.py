@@ -36,7 +36,7 @@ def controlled() -> tuple[Execution, Task] | None:
     execution = context.execution
     if execution is None or execution.current is None:
         return None
-    if context.guarded and _IDENT() not in execution.carrier.threads:
+    if context.guarded and _IDENT() != execution.current.unit.ident:
         return None
     return execution, execution.current
 
@@ -57,7 +57,7 @@ def only_when_controlled(model: Callable[..., Any], real: Callable[..., Any]) ->
         execution = context.execution
         if execution is None or execution.current is None:
             return real(*args, **kwargs)
-        if context.guarded and _IDENT() not in execution.carrier.threads:
+        if context.guarded and _IDENT() != execution.current.unit.ident:
             return real(*args, **kwargs)
         return model(*args, **kwargs)
 

@@ -14,13 +14,13 @@ from bisect import insort
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stress.engine.carriers import Carrier
+from stress.engine.carriers import NOBODY, Carrier
 from stress.engine.outcome import Ending, Failure, Outcome
 from stress.engine.recording import Recorder
 from stress.engine.spinning import Watch
-from stress.engine.task import Gate, Task
+from stress.engine.task import Aborted, Gate, Outside, Task, not_ready
 from stress.engine.timers import Timers
-from stress.errors import InvalidArgument
+from stress.engine.unwinding import Unwinding
 from stress.site import Site
 from stress.strategy import Pending
 
@@ -31,25 +31,19 @@ Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
 FIRST_IDENT = 1 << 52
 #: After so many steps the engine looks whether a task spins.
 WATCH_EVERY = 256
-#: Points that a task passes silently while it is unwound, and how often it is told after that.
-SILENT_POINTS, ABORT_TRIES = 1_000, 1_000
 
 BEGIN = Site("begin", "", "", "", "", 0, 0)
 NO_STEP_LIMIT = 1 << 60
-
-
-class Aborted(BaseException):
-    """Unwinds a task of an execution that is over."""
 
 
 class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "aborting", "alive", "carrier", "checkpoint", "chosen", "clock_s", "current", "failures",
-        "numbers", "opened", "pendings", "preemptions", "ready", "recorder", "several", "steps",
-        "switches", "tasks", "timers", "uncontrolled", "_choose", "_ending", "_error",
-        "_step_limit", "_stuck", "_unwound", "_watch",
+        "_choose", "_ending", "_error", "_step_limit", "_stuck", "_unwound", "_watch", "aborting",
+        "alive", "carrier", "checkpoint", "chosen", "clock_s", "current", "failures", "numbers",
+        "opened", "outside", "over", "pendings", "preemptions", "ready", "recorder", "several",
+        "steps", "switches", "tasks", "timers", "uncontrolled", "unwinding",
     )  # fmt: skip
 
     def __init__(
@@ -86,13 +80,16 @@ class Execution:
         self._choose: Choose = recorder.choosing(choose) if recorder else choose
         self._step_limit = step_limit
         self.timers = Timers()
+        #: The tasks that are in calls outside of control; None where there never was one.
+        self.outside: Outside | None = None
+        self.over = False
         #: Objects by id, numbered by their first use.
         self.numbers: dict[int, int] = {}
         self._ending = Ending.FINISHED
         self._error: BaseException | None = None
         self._watch: Watch | None = None
-        self._unwound = 0
-        self._stuck: list[int] = []
+        #: Made when it is needed: when everything is to end.
+        self.unwinding: Unwinding
 
     # -- what tasks call ------------------------------------------------------------------------
 
@@ -130,13 +127,13 @@ class Execution:
             self.current = task
             return
         if following.blocked is not None:
-            self._fail(_not_ready(chosen, self.ready), task)
+            self._fail(not_ready(chosen, self.ready), task)
             raise Aborted
         self.preemptions += 1
         self.current = following
         following.switch()
         if self.aborting:
-            self._raise_aborted(task)
+            self.unwinding.tell(task)
 
     def park(self, site: Site, gate: Gate, timeout_s: float | None = None) -> bool:
         """Leave the ready tasks until `release`, or until the clock is there; False if it was.
@@ -146,7 +143,7 @@ class Execution:
         task = self.current
         assert task is not None
         if self.aborting:
-            self._raise_aborted(task)
+            self.unwinding.tell(task)
         task.pending.site, task.pending.object = site, gate
         self.steps += 1
         if self.steps >= self.checkpoint:
@@ -160,7 +157,7 @@ class Execution:
         if following is not task:
             self._hand_over(following, task)
         elif self.aborting:
-            self._raise_aborted(task)
+            self.unwinding.tell(task)
         else:
             self.current = task
         task.deadline = task.pending.object = None
@@ -215,12 +212,28 @@ class Execution:
             insort(self.ready, task.number)
             self.several = len(self.ready) > 1
 
+    def leave(self, task: Task, gate: Gate) -> Task | None:
+        """The running task is not ready from now on, and does not wait for the turn: `_next`."""
+        task.blocked = gate
+        self.ready.remove(task.number)
+        self.several = len(self.ready) > 1
+        following = self._next()
+        self.current = following
+        self.switches += 1
+        return following
+
+    def take_turn(self, task: Task) -> None:
+        """The turn lies with nobody: `task`, which left, has it now."""
+        self.release(task)
+        self.current = task
+        self.carrier.running = task.unit
+
     def spawn(
         self, function: Callable[[], object], *, ident: int = 0, daemon: bool = False
     ) -> Task:
         """Make a ready task; it runs when it is chosen."""
         if self.aborting and self.current is not None:
-            self._raise_aborted(self.current)
+            self.unwinding.tell(self.current)
         number = len(self.tasks)
 
         def job() -> Any:
@@ -252,14 +265,25 @@ class Execution:
             if self.recorder:
                 self.recorder.took(0)
             self.carrier.run(first.unit)
+        except KeyboardInterrupt as error:
+            # It came to who waits at home. What is left is unwound from there.
+            self.interrupt(error)
+            self.abort()
+            following = self._next()
+            if following is not None:
+                self.current, self.carrier.running = following, self.carrier.home
+                following.switch()
         finally:
-            self.current = None
+            self.current, self.over = None, True
             for close in reversed(self.opened):
                 close()
         if self._error is not None:
             raise self._error
         outcome = self._outcome()
-        self._let_go()
+        for task in self.tasks:
+            task.let_go()
+        self.pendings.clear()
+        self.unwinding.let_go()
         return outcome
 
     def _outcome(self) -> Outcome:
@@ -275,20 +299,20 @@ class Execution:
             preemptions=self.preemptions,
             clock_s=self.clock_s,
             uncontrolled=tuple(self.uncontrolled),
-            stuck=tuple(self._stuck),
+            stuck=tuple(self.unwinding.stuck),
         )
-
-    def _let_go(self) -> None:
-        """Untie what refers to itself, so that little is left for the garbage collector."""
-        for task in self.tasks:
-            task.ending.clear()
-            task.owner = task.thread = task.execution = None
-        self.pendings.clear()
 
     def interrupt(self, error: BaseException) -> None:
         """End the execution with this error at its next step; `run` raises it."""
         self._error = self._error or error
         self.checkpoint = 0
+
+    def lose_running(self) -> None:
+        """Who has the turn hangs: go on without it, on the thread of the caller."""
+        if self.current is not None:
+            self.unwinding.give_up(self.current)
+        self.current, self.carrier.running = self.tasks[0], self.carrier.home
+        self.abort()
 
     def _live(self, task: Task, function: Callable[[], object]) -> Any:
         """The life of a task; gives the unit that has the turn after it."""
@@ -304,6 +328,8 @@ class Execution:
                 self.failed(task, error)
         finally:
             task.alive = False
+        if self.over:
+            return None
         for end in task.ending:
             end()
         if not self.aborting:
@@ -313,12 +339,19 @@ class Execution:
                 self.alive -= 1
             self.open(task)
         following = self._next()
-        if following is None:
-            self.current = None
-            return self.carrier.home
         self.current = following
         self.switches += 1
-        return following.unit
+        return self.unit_of(following)
+
+    def unit_of(self, following: Task | None) -> Any:
+        """Where the turn goes when `_next` gave this."""
+        if following is not None:
+            return following.unit
+        return NOBODY if self._nobody_runs else self.carrier.home
+
+    @property
+    def _nobody_runs(self) -> bool:
+        return self.outside is not None and self.outside.nobody_runs and not self.aborting
 
     def failed(self, task: Task, error: BaseException) -> None:
         """An exception left a task. Ctrl-C is no failure of the program: it ends everything."""
@@ -330,18 +363,26 @@ class Execution:
     def _hand_over(self, following: Task | None, task: Task) -> None:
         self.switches += 1
         self.current = following
-        if following is None:
-            self.carrier.home.switch()
-        else:
+        if following is not None:
             following.switch()
+        elif self._nobody_runs:
+            task.unit.wait()
+        else:
+            self.carrier.home.switch()
         if self.aborting:
-            self._raise_aborted(task)
+            self.unwinding.tell(task)
 
     def _next(self) -> Task | None:
-        """Who has the turn now that the running task gives it up; None where all are done."""
+        """Who has the turn now that the running task gives it up.
+
+        None where all are done, and where the turn is for whoever comes back from outside.
+        """
         if not self.aborting:
-            if not self.ready and self.alive:
-                self.pass_time()
+            if not self.ready and self.alive and self._error is None:
+                if self.outside is not None and self.outside.wait_or_leave():
+                    return None
+                if not self.ready:
+                    self.pass_time()
             if self._error is None and self.ready and self.alive:
                 following = self.tasks[self.ready[0]]
                 if self.several:
@@ -353,17 +394,7 @@ class Execution:
             elif self.alive and self._error is None:
                 self._ending = Ending.DEADLOCK
             self.abort()
-        while self._unwound < len(self.tasks):
-            task = self.tasks[self._unwound]
-            if task.alive and task.started and task.number not in self._stuck:
-                return task
-            if task.alive and not task.started:
-                task.alive = False
-                self.carrier.forget(task.unit)
-                for end in task.ending:
-                    end()
-            self._unwound += 1
-        return None
+        return self.unwinding.next()
 
     def _let_others_go(self, number: int) -> int:
         """Who goes instead of a task that spins, whatever the strategy prefers."""
@@ -382,7 +413,7 @@ class Execution:
             chosen = self._choose(self.ready, self.pendings, None)
             following = self.tasks[chosen]
             if following.blocked is not None or not following.alive:
-                raise _not_ready(chosen, self.ready)
+                raise not_ready(chosen, self.ready)
         except BaseException as error:
             self._error = error
             return None
@@ -404,6 +435,11 @@ class Execution:
         self.release(task)
         return True
 
+    def let_time_pass(self) -> None:
+        """Nothing but spinning goes on: who is back from outside may go on, or time passes."""
+        if self.outside is None or not self.outside.take_back():
+            self.pass_time()
+
     def move_clock(self, seconds: float) -> None:
         """Move the clock by that much, or to where the next task wakes if that comes first."""
         until_s = self.clock_s + seconds
@@ -418,13 +454,11 @@ class Execution:
     def look_up(self, task: Task, parking: bool = False) -> None:
         """Every step of a recorded execution, and now and then of others: limits, spinning."""
         if self.aborting:
-            task.silent += 1
-            if task.silent > SILENT_POINTS:
-                self._raise_aborted(task)
+            self.unwinding.pass_point(task)
             return
         if self._error is not None:
             self.abort()
-            self._raise_aborted(task)
+            self.unwinding.tell(task)
         if self.recorder:
             self.recorder.announce(task)
             if not self.several and not parking:
@@ -434,7 +468,7 @@ class Execution:
             if self._watch is not None:
                 self._watch.conclude()
             self.abort()
-            self._raise_aborted(task)
+            self.unwinding.tell(task)
         if self._watch is None:
             enforcing = self.recorder is None or self.recorder.enforcing
             self._watch = Watch(self._step_limit, enforcing)
@@ -447,6 +481,8 @@ class Execution:
         """From now on every task is unwound when it has the turn, also through `except:`."""
         if self.recorder and self._ending is Ending.DEADLOCK:
             self.recorder.note_waiting(self.tasks)
+        if not self.aborting:
+            self.unwinding = Unwinding(self)
         self.aborting = True
         self.checkpoint = 0
         self.several = False
@@ -456,20 +492,3 @@ class Execution:
         self._error = error
         self.abort()
         task.raised += 1
-
-    def _raise_aborted(self, task: Task) -> None:
-        task.raised += 1
-        if task.raised > ABORT_TRIES:
-            # It catches everything and goes on: it is left where it is, for good.
-            self._stuck.append(task.number)
-            task.alive = False
-            following = self._next()
-            self.current = following
-            (self.carrier.home if following is None else following).switch()
-        raise Aborted
-
-
-def _not_ready(chosen: object, ready: Sequence[int]) -> BaseException:
-    return InvalidArgument(
-        f"the strategy chose task {chosen!r}; it must choose one of the ready tasks {list(ready)}"
-    )

@@ -44,6 +44,10 @@ class Recorder:
         self._locks: dict[int, Any] = {}
         self._is_library: dict[str, bool] = {}
 
+    def clear(self) -> None:
+        """Forget everything: the execution begins anew."""
+        self.__init__(target=self._target, enforcing=self.enforcing)  # type: ignore[misc]
+
     def attach(self, execution: Any) -> None:
         """Called by the execution that is recorded."""
         self._execution = execution

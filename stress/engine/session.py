@@ -8,29 +8,32 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 
-from stress.engine.carriers import Carrier
+from stress.engine.carriers import Carrier, ThreadCarrier
 from stress.engine.context import context
 from stress.engine.execution import Choose, Execution
 from stress.engine.outcome import Outcome
+from stress.engine.outside import Wrappers
 from stress.engine.recording import Recorder
 from stress.engine.shadows import Shadows
+from stress.engine.stalls import Stalled, StallWatch
 from stress.engine.substitutes import Surroundings, substitutes, with_exit
 from stress.errors import InvalidArgument
 
 #: Containers made and not let go since the last collection; then it is time for the next.
 _YOUNG_MAX = 2_000
+#: An execution that makes no step for so long hangs.
+STALL_LIMIT_S = 10.0
 
 
 class Session:
     """Executes programs under control; see `session`."""
 
-    def __init__(
-        self, carrier: Carrier, surroundings: Surroundings, outsiders: tuple[str, ...]
-    ) -> None:
+    def __init__(self, carrier: Carrier, surroundings: Surroundings, stalls: StallWatch) -> None:
         self.carrier = carrier
         #: Threads that the program can reach and that are not under control, by name.
-        self.outsiders = outsiders
+        self.outsiders: tuple[str, ...] = ()
         self._surroundings = surroundings
+        self._stalls = stalls
         self._ident = threading.main_thread().ident or 0
 
     def execute(
@@ -45,17 +48,43 @@ class Session:
         """One execution. The collector works before it where there is something to collect, and
         not during it: finalizers are steps too.
 
-        Raises what `choose` raises, and KeyboardInterrupt.
+        Raises what `choose` raises, KeyboardInterrupt, Stalled where no step is made for too
+        long, and NeedsThreads where the carrier is wrong: see `move_to_threads`.
         """
         if recorder is not None or gc.get_count()[0] > _YOUNG_MAX:
             gc.collect()
         execution = Execution(choose, self.carrier, step_limit, recorder)
         self._surroundings.begin(seed)
+        self.carrier.on_interrupt = self._on_interrupt
         context.execution = execution
         try:
             return execution.run(with_exit(program), self._ident)
+        except KeyboardInterrupt:
+            if self._stalls.where:
+                raise Stalled(
+                    f"no step was made for {self._stalls.limit_s:g} s: {self._stalls.where} hangs"
+                ) from None
+            raise
         finally:
             context.execution = None
+
+    def move_to_threads(self) -> None:
+        """From now on tasks run on threads of the system."""
+        self.carrier.close()
+        self.carrier = ThreadCarrier()
+
+    def close(self) -> None:
+        """End what the carrier holds."""
+        self.carrier.close()
+
+    def _on_interrupt(self, error: BaseException) -> None:
+        execution = context.execution
+        assert execution is not None
+        execution.interrupt(error)
+        if self._stalls.where:
+            # Who has the turn does not come back: it is taken away from it.
+            execution.lose_running()
+            raise error
 
 
 @contextmanager
@@ -63,11 +92,15 @@ def session(
     make_carrier: Callable[[], Carrier],
     targets: Collection[str] = (),
     program: Callable[..., object] | None = None,
+    *,
+    may_move: bool = False,
+    stall_limit_s: float | None = None,
 ) -> Iterator[Session]:
     """Prepare the process for controlled execution, and leave it as it was.
 
     Locks and the like that `targets` (modules and packages) and `program` hold already come under
-    control. Raises InvalidArgument inside of another session.
+    control. With `may_move`, calls that need threads of the system raise NeedsThreads on
+    greenlets. Raises InvalidArgument inside of another session.
     """
     if context.execution is not None or context.in_session:
         raise InvalidArgument(
@@ -79,13 +112,18 @@ def session(
         stack.enter_context(_resting_collector())
         context.guarded = len(sys._current_frames()) > 1
         stack.callback(setattr, context, "guarded", False)
-        carrier = make_carrier()
-        stack.callback(carrier.close)
         shadows = Shadows()
         stack.callback(shadows.leave)
         shadows.enter(targets, program)
-        surroundings = stack.enter_context(substitutes())
-        yield Session(carrier, surroundings, tuple(shadows.outsiders))
+        stalls = StallWatch(STALL_LIMIT_S if stall_limit_s is None else stall_limit_s)
+        stalls.start()
+        stack.callback(stalls.stop)
+        wrappers = Wrappers(may_move=may_move)
+        surroundings = stack.enter_context(substitutes(wrappers.replaced()))
+        opened = Session(make_carrier(), surroundings, stalls)
+        opened.outsiders = tuple(shadows.outsiders)
+        stack.callback(opened.close)
+        yield opened
 
 
 @contextmanager

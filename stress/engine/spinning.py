@@ -23,7 +23,7 @@ class _Execution(Protocol):
     steps: int
     several: bool
 
-    def pass_time(self) -> bool: ...
+    def let_time_pass(self) -> None: ...
 
 
 class Watch:
@@ -61,7 +61,7 @@ class Watch:
             if execution.several:
                 pending.yielding = self._enforcing
             else:
-                execution.pass_time()
+                execution.let_time_pass()
             return self._later(step)
         return step + 1
 

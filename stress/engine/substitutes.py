@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,8 +45,8 @@ class Surroundings:
         self._randomness = Randomness()
         self._undo: list[Callable[[], None]] = []
 
-    def enter(self) -> None:
-        """Put everything in place."""
+    def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
+        """Put everything in place. `wrappers`: more of it, as owner, name and what stands there."""
         time_names = self._clock.names()
         low = {
             "allocate_lock": Lock,
@@ -93,6 +93,8 @@ class Surroundings:
             self._set_method(cls, name, function)
         counter = pools.ThreadPoolExecutor._counter  # type: ignore[attr-defined]
         self._undo.append(lambda: setattr(pools.ThreadPoolExecutor, "_counter", counter))
+        for owner, name, function in wrappers:
+            self._set_attribute(owner, name, function)
         self._undo.append(self._randomness.enter())
         self._undo.append(sqlite.enter())
 
@@ -127,17 +129,24 @@ class Surroundings:
         self._undo.append(functools.partial(names.__setitem__, name, names[name]))
         names[name] = value
 
+    def _set_attribute(self, owner: Any, name: str, value: Any) -> None:
+        if name in vars(owner):
+            self._undo.append(functools.partial(setattr, owner, name, vars(owner)[name]))
+        else:
+            self._undo.append(functools.partial(delattr, owner, name))
+        setattr(owner, name, value)
+
     def _set_method(self, cls: type, name: str, function: Any) -> None:
         self._undo.append(functools.partial(setattr, cls, name, vars(cls)[name]))
         setattr(cls, name, function)
 
 
 @contextmanager
-def substitutes() -> Iterator[Surroundings]:
-    """Put the models in place for the length of the block."""
+def substitutes(wrappers: Sequence[tuple[Any, str, Any]] = ()) -> Iterator[Surroundings]:
+    """Put the models, and `wrappers`, in place for the length of the block."""
     surroundings = Surroundings()
     try:
-        surroundings.enter()
+        surroundings.enter(wrappers)
         yield surroundings
     finally:
         surroundings.leave()

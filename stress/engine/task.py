@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from stress.errors import InvalidArgument
 from stress.strategy import Pending
 
 
@@ -58,5 +59,35 @@ class Task:
         self.waiters: list[int] = []
         self.owner: Task | None = self
 
+    def let_go(self) -> None:
+        """Untie what refers to itself: little is then left for the garbage collector."""
+        self.ending.clear()
+        self.owner = self.thread = self.execution = None
+
     def __repr__(self) -> str:
         return f"<task {self.number}>"
+
+
+class Aborted(BaseException):
+    """Unwinds a task of an execution that is over."""
+
+
+class Outside(Protocol):
+    """The tasks that are in calls outside of control: see `stress.engine.outside`."""
+
+    nobody_runs: bool
+
+    def call(self, task: Task, name: str, call: Callable[[], Any]) -> Any: ...
+
+    def wait_or_leave(self) -> bool: ...
+
+    def take_back(self) -> bool: ...
+
+    def is_lost(self, task: Task) -> bool: ...
+
+
+def not_ready(chosen: object, ready: Sequence[int]) -> BaseException:
+    """What a strategy is told that chose a task which cannot go on."""
+    return InvalidArgument(
+        f"the strategy chose task {chosen!r}; it must choose one of the ready tasks {list(ready)}"
+    )
