@@ -12,6 +12,7 @@ from stress.engine.outcome import Ending, Failure, Outcome, Waiting
 from stress.errors import InvariantViolated
 from stress.events import Event
 from stress.finding import Finding, FindingKind, Frame, ThreadStack
+from stress.finding_store import replay_in_python
 from stress.judge import Origin, fingerprint
 from stress.schedule import Schedule
 
@@ -93,7 +94,7 @@ def _finding(cause: _Cause, execution: Execution, origin: Origin, note: str) -> 
         threads=cause.threads,
         details={**cause.details, **({"note": note} if note else {})},
         # Of a finding that is in no file. One that is saved gets a command that names the file.
-        replay_command=f"stress.replay({origin.workload.partition(':')[2]}, finding)",
+        replay_command=replay_in_python(origin.workload, "finding"),
         schedule=execution.schedule,
         trace=execution.events,
     )

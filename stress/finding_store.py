@@ -180,15 +180,22 @@ class FindingStore:
 def _placed(finding: Finding, directory: Path) -> Finding:
     command = f"hermes-stress replay {shlex.quote(str(directory))}"
     if finding.schedule is not None and not is_importable(finding.workload):
-        # Only who makes the program, a test say, can hand it over.
-        name = finding.workload.rpartition(".")[2].strip("<>") or "program"
-        command = f"stress.replay({name}, {str(directory)!r})"
+        command = replay_in_python(finding.workload, repr(str(directory)))
     return replace(finding, directory=str(directory), replay_command=command)
 
 
 def is_importable(workload: str) -> bool:
     """Whether a program goes by the name of a function at the top of a module, or in a class."""
     return _IMPORTABLE.fullmatch(workload) is not None
+
+
+def replay_in_python(workload: str, finding: str) -> str:
+    """The call that replays a finding of a program that only its maker, say a test, can give."""
+    name = workload.partition(":")[2]
+    if name.startswith("ThreeFunctions("):
+        return f"stress.replay(stress.exploration.{name}, {finding})"
+    own = name.rpartition(".")[2]
+    return f"stress.replay({own if own.isidentifier() else 'program'}, {finding})"
 
 
 def _read(path: Path) -> str:
