@@ -69,7 +69,9 @@ def check_module(name: str) -> None:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean …?` with the nearest of the `known` names; empty where none is near."""
-    near = difflib.get_close_matches(name, sorted(set(known)), n=1)
+    near = difflib.get_close_matches(name, sorted(set(known)))
+    # Of names as near as one another, the one with its letters in another order.
+    near.sort(key=lambda other: sorted(other) != sorted(name))
     return f"did you mean {near[0]!r}?" if near else ""
 
 

@@ -71,6 +71,9 @@ def diverged_text(finding: Finding, divergence: str) -> Text:
     where, _, difference = divergence.partition(": ")
     expected, _, found = difference.partition("; found that ")
     if found:
+        number = where.removeprefix("switch ")
+        # Counted from 0, which is nobody's first.
+        where = f"switch {int(number) + 1}" if number.isdecimal() else where
         text.append(f" at {where} of {len(finding.schedule.switches) if finding.schedule else 0}\n")
         text.append(f"  expected: {expected.removeprefix('expected that ')}\n")
         text.append(f"  found: {found}\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stress.errors import InvalidArgument
-from stress.loading import check_module, import_module, load_target
+from stress.loading import check_module, did_you_mean, import_module, load_target
 
 FILES = {
     "shop_of_test.py": (
@@ -120,3 +120,9 @@ def test_a_module_that_is_there_is_not_imported_for_the_check() -> None:
     check_module("package_of_test.inner")
     assert "broken_of_test" not in sys.modules
     assert import_module("package_of_test.inner").main() is None
+
+
+def test_the_nearest_name() -> None:
+    assert did_you_mean("shpo", ["show", "shop", "ship"]) == "did you mean 'shop'?"
+    assert did_you_mean("randon", ["pct", "random"]) == "did you mean 'random'?"
+    assert did_you_mean("zzz", ["pct", "random"]) == ""

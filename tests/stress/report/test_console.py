@@ -21,11 +21,22 @@ from stress.report.console import (
     render_summary,
     replay_text,
 )
+from stress.report.exploration import diverged_text, exploration_text, replayed_text
 from stress.report.timeline import timeline
 from tests.stress.report import samples
 
 GOLDEN = Path(__file__).parent / "golden"
 AGAIN = "hermes-stress run mixed --seed 42 --trials 1234"
+EXPLORE = "hermes-stress explore bank:main --seed 7"
+DIVERGED = (
+    "switch 1: expected that when task 1 is about to write balance in Account.pay, task 2 goes on; "
+    "found that the running task came to its end or has to wait before that, and that tasks 0, 2 "
+    "are ready"
+)
+ENDED_EARLY = (
+    "the program ended before the schedule did: expected that when task 1 cannot go on, task 0 "
+    "goes on"
+)
 CRASHED_TEST = {
     "signal": 11,
     "threads": samples.CRASH.threads,
@@ -46,6 +57,23 @@ REPORTS = {
         replay_text(samples.CRASH, Replay(10, 7, (samples.INVARIANT,)), 0.26).plain
     ),
     "replay_not_seen": lambda: replay_text(samples.CRASH, Replay(10, 0, ()), 0.2589).plain,
+    "controlled_lost_update": lambda: render_finding(samples.LOST_UPDATE),
+    "controlled_narrow": lambda: render_finding(samples.LOST_UPDATE, width=64),
+    "controlled_deadlock": lambda: render_finding(samples.DEADLOCK),
+    "controlled_crowded": lambda: render_finding(samples.CROWDED),
+    "exploration_holds": lambda: exploration_text(samples.EXPLORED, EXPLORE).plain,
+    "exploration_violated": lambda: (
+        exploration_text(samples.EXPLORED_VIOLATED, EXPLORE, ("it could not be saved",)).plain
+    ),
+    "exploration_unknown": lambda: exploration_text(samples.EXPLORED_UNKNOWN, EXPLORE).plain,
+    "schedule_reproduced": lambda: (
+        replayed_text(samples.LOST_UPDATE, samples.EXPLORED_VIOLATED).plain
+    ),
+    "schedule_clean": lambda: replayed_text(samples.LOST_UPDATE, samples.EXPLORED).plain,
+    "schedule_unknown": lambda: replayed_text(samples.LOST_UPDATE, samples.EXPLORED_UNKNOWN).plain,
+    "schedule_of_another": lambda: replayed_text(samples.DEADLOCK, samples.EXPLORED_VIOLATED).plain,
+    "schedule_diverged": lambda: diverged_text(samples.LOST_UPDATE, DIVERGED).plain,
+    "schedule_too_long": lambda: diverged_text(samples.LOST_UPDATE, ENDED_EARLY).plain,
     "findings": lambda: findings_text([samples.INVARIANT, samples.CRASH]).plain,
 }
 
