@@ -1,7 +1,7 @@
 """`sqlite3` under control: how it is put in place, without importing what a program never uses.
 
-The models stand in `sqlite_models`; who waits for which database is kept in `sqlite_waits`. Both
-are imported with `sqlite3`, and never before it.
+The models stand in `sqlite_models` and `sqlite_cursors`; who waits for which database is kept in
+`sqlite_waits`. All are imported with `sqlite3`, and never before it.
 """
 
 from __future__ import annotations
@@ -50,25 +50,27 @@ def enter() -> Callable[[], None]:
 
 
 def _models() -> dict[str, Any]:
-    from stress.engine.sqlite_models import Connection, Cursor, connect
+    from stress.engine.sqlite_cursors import Cursor
+    from stress.engine.sqlite_models import Connection, connect
 
     return {"connect": connect, "Connection": Connection, "Cursor": Cursor}
 
 
 def _lead_subclasses() -> list[Callable[[], None]]:
-    """Classes of the program that were derived from the real ones make controlled objects."""
-    from stress.engine.sqlite_classes import making, real_subclasses
-    from stress.engine.sqlite_models import Connection, Cursor
+    """Classes that the program has derived from the real ones come to be derived from ours.
+
+    Theirs must have room for what we keep with each object: a class with slots mostly has not.
+    """
+    from stress.engine.sqlite_models import BASES
 
     undo: list[Callable[[], None]] = []
-    for model in (Connection, Cursor):
-        for cls in real_subclasses(model):
-            own = vars(cls).get("__new__")
-            cls.__new__ = making(model, cls.__new__)
-            if own is None:
-                undo.append(functools.partial(delattr, cls, "__new__"))
-            else:
-                undo.append(functools.partial(setattr, cls, "__new__", own))
+    for real, base in BASES.items():
+        for cls in type.__subclasses__(real):
+            if cls is base or not cls.__dictoffset__ or not cls.__weakrefoffset__:
+                continue
+            bases = cls.__bases__
+            undo.append(functools.partial(setattr, cls, "__bases__", bases))
+            cls.__bases__ = tuple(base if one is real else one for one in bases)
     return undo
 
 

@@ -1,21 +1,24 @@
 """Connections, cursors and blobs of `sqlite3` that tasks use: real ones, on real databases, each
 of whose calls is a scheduling point.
 
-They are subclasses of the real classes, so that they do everything these do; in C nothing waits
+They are of subclasses of the real classes, so that they do everything these do; in C nothing waits
 any more, see `sqlite_waits`. Where no task calls, they are the real thing.
+
+There are two classes of each. `ConnectionMethods` has the methods and the layout of the real
+class, so that classes which a program has derived from that can have it as their base for a while;
+`Connection` stands in the place of the real one.
 """
 
 from __future__ import annotations
 
 import functools
 import sqlite3
-import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from stress.engine.context import context, controlled
-from stress.engine.sqlite_classes import Kind, model_for
-from stress.engine.sqlite_statements import site_of, split, statement_of, without_transaction
+from stress.engine.sqlite_cursors import Cursor, CursorMethods, Kind
+from stress.engine.sqlite_statements import site_of
 from stress.engine.sqlite_waits import (
     ALWAYS,
     DATABASES,
@@ -37,179 +40,24 @@ _PARAMETERS = (
 )  # fmt: skip
 _CONNECT, _COMMIT = site_of("connect", "Connection"), site_of("commit", "Connection")
 _ROLLBACK, _CLOSE = site_of("rollback", "Connection"), site_of("close", "Connection")
-_FETCH, _CLOSE_CURSOR = site_of("fetch", "Cursor"), site_of("close", "Cursor")
-_SCRIPT, _UNKNOWN = site_of("execute script", "Cursor"), site_of("execute", "")
 _BACKUP, _BLOB = site_of("backup", "Connection"), site_of("open", "Blob")
 _LEVEL = site_of("set isolation level", "Connection")
 _AUTOCOMMIT = site_of("set autocommit", "Connection")
-#: `sqlite3.LEGACY_TRANSACTION_CONTROL`, which came with 3.12.
-_LEGACY = -1
-_ROWCOUNT = REAL_CURSOR.rowcount.__get__
-_NOTHING: Any = object()
 #: Where a backup sleeps and tries again.
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def _handle(of: Any) -> Handle | None:
     """What is known of a connection; None where it is not one of ours, or not made yet."""
-    return getattr(of, "_handle", None)
+    return getattr(of, "_stress_handle", None)
 
 
-def _handle_of_cursor(cursor: Any) -> Handle | None:
-    try:
-        return cursor.connection._handle  # type: ignore[no-any-return]
-    except AttributeError:
-        return None
+class ConnectionMethods(REAL_CONNECTION):  # type: ignore[misc]
+    """The methods of a connection."""
 
+    __slots__ = ()
 
-class Cursor(REAL_CURSOR, metaclass=Kind):  # type: ignore[misc]
-    """`sqlite3.Cursor`."""
-
-    __slots__ = ("_locked", "_rows")
-    __module__ = "sqlite3"
-    _real = REAL_CURSOR
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        #: Whether it asks for the parameters of its next row: nobody may use it meanwhile.
-        self._locked = False
-        super().__init__(*args, **kwargs)
-        handle = _handle_of_cursor(self)
-        if handle is not None:
-            handle.cursors[id(self)] = weakref.ref(self)
-
-    def execute(self, *args: Any) -> Any:
-        """As the real one does; it waits for a busy database."""
-        handle = _handle_of_cursor(self)
-        self._rows = None
-        if handle is None or controlled() is None or not args or type(args[0]) is not str:
-            return perform(handle, _UNKNOWN, REAL_CURSOR.execute, self, *args)
-        statement = statement_of(args[0])
-        if statement.is_timeout:
-            args = (_set_timeout(handle, statement.timeout_ms), *args[1:])
-        perform(
-            handle,
-            statement.site,
-            REAL_CURSOR.execute,
-            self,
-            *args,
-            patience=statement.patience,
-            ends=statement.ends,
-            cursor=self,
-        )
-        if statement.attaches:
-            handle.look_at_attached()
-        return self
-
-    def executemany(self, *args: Any) -> Any:
-        """As the real one does: a step for each row, with the others in between."""
-        handle = _handle_of_cursor(self)
-        if handle is None or controlled() is None or len(args) != 2 or type(args[0]) is not str:
-            return perform(handle, _UNKNOWN, REAL_CURSOR.executemany, self, *args)
-        statement = statement_of(args[0])
-        self._rows, count = None, None
-        parameters = iter(args[1])
-        row = self._draw(parameters)
-        rows: tuple[Any, ...] = () if row is _NOTHING else (row,)
-        while True:
-            perform(
-                handle,
-                statement.site,
-                REAL_CURSOR.executemany,
-                self,
-                args[0],
-                rows,
-                patience=UNLESS_READING,
-                cursor=self,
-            )
-            made = _ROWCOUNT(self)
-            count = made if count is None or made < 0 else count + made
-            row = self._draw(parameters)
-            if row is _NOTHING:
-                break
-            rows = (row,)
-        self._rows = count
-        return self
-
-    def _draw(self, parameters: Any) -> Any:
-        self._locked = True
-        try:
-            return next(parameters, _NOTHING)
-        finally:
-            self._locked = False
-
-    def executescript(self, *args: Any) -> Any:
-        """As the real one does: a step for each statement, with the others in between."""
-        handle = _handle_of_cursor(self)
-        if handle is None or controlled() is None or len(args) != 1 or type(args[0]) is not str:
-            return perform(handle, _SCRIPT, REAL_CURSOR.executescript, self, *args)
-        # Before all it commits, also where there is nothing to do.
-        perform(handle, _SCRIPT, REAL_CURSOR.executescript, self, "", patience=ALWAYS, ends=True)
-        connection = self.connection
-        is_legacy = getattr(connection, "autocommit", _LEGACY) == _LEGACY
-        cursor = REAL_CURSOR(connection)
-        for sql in split(args[0]):
-            statement = statement_of(sql)
-            if statement.is_timeout:
-                _set_timeout(handle, statement.timeout_ms)
-                continue
-            perform(
-                handle,
-                statement.site,
-                _run,
-                cursor,
-                without_transaction(sql) if is_legacy else sql,
-                patience=statement.patience,
-                ends=statement.ends,
-            )
-            if statement.attaches:
-                handle.look_at_attached()
-        return self
-
-    def _fetch(self, call: Any, *args: Any) -> Any:
-        return perform(_handle_of_cursor(self), _FETCH, call, self, *args, cursor=self)
-
-    def fetchone(self) -> Any:
-        """As the real one does."""
-        return self._fetch(REAL_CURSOR.fetchone)
-
-    def fetchmany(self, *args: Any, **kwargs: Any) -> Any:
-        """As the real one does."""
-        return self._fetch(functools.partial(REAL_CURSOR.fetchmany, **kwargs), *args)
-
-    def fetchall(self) -> Any:
-        """As the real one does, in one step."""
-        return self._fetch(REAL_CURSOR.fetchall)
-
-    def __next__(self) -> Any:
-        return self._fetch(REAL_CURSOR.__next__)
-
-    def close(self) -> None:
-        """As the real one does."""
-        perform(_handle_of_cursor(self), _CLOSE_CURSOR, REAL_CURSOR.close, self, cursor=self)
-
-    @property
-    def rowcount(self) -> int:
-        """As of the real one."""
-        count = getattr(self, "_rows", None)
-        return _ROWCOUNT(self) if count is None else count  # type: ignore[no-any-return]
-
-    def __del__(self) -> None:
-        handle = _handle_of_cursor(self)
-        if handle is not None:
-            handle.cursors.pop(id(self), None)
-            if DATABASES.waiting:
-                # Nobody goes on before the cursor is gone, and with it its hold on the database.
-                DATABASES.let_go(handle, False)
-
-
-class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
-    """`sqlite3.Connection`."""
-
-    __slots__ = ("__weakref__", "_handle")
-    __module__ = "sqlite3"
-    _real = REAL_CONNECTION
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         given = {**dict(zip(_PARAMETERS, args, strict=False)), **kwargs}
         timeout, check = given.get("timeout", 5.0), given.get("check_same_thread", True)
         mine = controlled()
@@ -226,14 +74,14 @@ class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
         )
         if mine is None:
             REAL_CONNECTION.__init__(self, *args, **kwargs)
-            self._handle = handle
+            self._stress_handle = handle
             return
         handle.maker = mine[1]
         args, kwargs = _with(args, kwargs, "timeout", 0.0)
         # The threads below are those of a carrier: it is tasks that are told apart.
         args, kwargs = _with(args, kwargs, "check_same_thread", False)
         call = functools.partial(REAL_CONNECTION.__init__, self, *args, **kwargs)
-        self._handle = handle
+        self._stress_handle = handle
         perform(handle, _CONNECT, call)
         handle.real_ms = int(timeout * 1000)
         handle.stop_syncing()
@@ -247,9 +95,9 @@ class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
         if not args and not kwargs:
             return super().cursor(Cursor)
         if args:
-            args = (model_for(args[0], Cursor), *args[1:])
+            args = (_model_for(args[0], Cursor), *args[1:])
         elif "factory" in kwargs:
-            kwargs = {**kwargs, "factory": model_for(kwargs["factory"], Cursor)}
+            kwargs = {**kwargs, "factory": _model_for(kwargs["factory"], Cursor)}
         return super().cursor(*args, **kwargs)
 
     def execute(self, *args: Any) -> Any:
@@ -280,13 +128,13 @@ class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
         if controlled() is None:
             return super().__exit__(kind, error, traceback)
         if kind is not None:
-            Connection.rollback(self)
+            ConnectionMethods.rollback(self)
             return False
         try:
-            Connection.commit(self)
+            ConnectionMethods.commit(self)
         except sqlite3.Error:
             # So that the database is free, as the real one does.
-            Connection.rollback(self)
+            ConnectionMethods.rollback(self)
             raise
         return False
 
@@ -350,6 +198,14 @@ class Connection(REAL_CONNECTION, metaclass=Kind):  # type: ignore[misc]
             warn(self)
 
 
+class Connection(ConnectionMethods, metaclass=Kind):
+    """`sqlite3.Connection`."""
+
+    __slots__ = ("__weakref__", "_stress_handle")
+    __module__ = "sqlite3"
+    _real = REAL_CONNECTION
+
+
 class _Later(Exception):
     """A database is busy: the backup begins anew."""
 
@@ -385,7 +241,7 @@ def connect(*args: Any, **kwargs: Any) -> Any:
         return _REAL_CONNECT(*args, **kwargs)
     place = _PARAMETERS.index("factory")
     given = args[place] if len(args) > place else kwargs.get("factory", REAL_CONNECTION)
-    args, kwargs = _with(args, kwargs, "factory", model_for(given, Connection))
+    args, kwargs = _with(args, kwargs, "factory", _model_for(given, Connection))
     return _REAL_CONNECT(*args, **kwargs)
 
 
@@ -402,18 +258,9 @@ def _with(
     return args, {**kwargs, name: value}
 
 
-def _set_timeout(handle: Handle, milliseconds: int | None) -> str:
-    """What stands for `PRAGMA busy_timeout`: the real one stays 0."""
-    if milliseconds is not None:
-        handle.timeout_s = milliseconds / 1000
-        handle.real_ms = milliseconds
-    return f"SELECT {round(handle.timeout_s * 1000)} AS timeout"
-
-
-def _run(cursor: Any, sql: str) -> None:
-    """Execute to the end."""
-    REAL_CURSOR.execute(cursor, sql)
-    REAL_CURSOR.fetchall(cursor)
+def _model_for(factory: Any, model: Any) -> Any:
+    """What makes objects that are under control, in the place of the real class."""
+    return model if factory is model._real else factory
 
 
 def _operating(real: Any, kind: str, of: str, **how: Any) -> Callable[..., Any]:
@@ -443,7 +290,7 @@ def _complete(methods: Iterable[str], **how: Any) -> None:
         real = vars(REAL_CONNECTION).get(name)
         if real is not None:  # Some came with 3.12, some are built in or not.
             kind = name.replace("_", " ")
-            setattr(Connection, name, _operating(real, kind, "Connection", **how))
+            setattr(ConnectionMethods, name, _operating(real, kind, "Connection", **how))
 
 
 _complete((
@@ -461,10 +308,13 @@ def _set_autocommit(self: Any, value: Any) -> None:
 if hasattr(REAL_CONNECTION, "autocommit"):
     # Where it is set, transactions are committed and opened.
     _get = REAL_CONNECTION.autocommit.__get__
-    setattr(Connection, "autocommit", property(_get, _set_autocommit))  # noqa: B010
+    setattr(ConnectionMethods, "autocommit", property(_get, _set_autocommit))  # noqa: B010
 _complete(("serialize", "deserialize"), subject=None, patience=UNLESS_READING)
 for _name in (
     "read", "write", "seek", "tell", "close", "__len__", "__getitem__", "__setitem__",
     "__delitem__", "__exit__",
 ):  # fmt: skip
     setattr(Blob, _name, _of_blob(_name))
+
+#: The methods that objects of the program's own classes get, by the real class.
+BASES: dict[Any, Any] = {REAL_CONNECTION: ConnectionMethods, REAL_CURSOR: CursorMethods}

@@ -232,15 +232,19 @@ def perform(
     `ends` says that whatever the connection held, it has let go after that.
     """
     mine = controlled()
-    if mine is None or handle is None:
+    if mine is None:
         return function(*args)
     execution, task = mine
+    if handle is None:
+        # It was made before, or never quite: all that we know is that it is used.
+        execution.point(site, subject or (args[0] if args else None))
+        return function(*args)
     handle.check_task(task)
     if handle.execution is not execution:
         DATABASES.come_in(handle, execution)
     execution.point(site, handle.databases[0] if subject is None else subject)
     use = handle.use
-    if cursor is not None and cursor._locked:
+    if cursor is not None and cursor._stress_locked:
         raise _recursive()
     if use.owner is not None and use.owner is not task:
         _wait_for_turn(execution, task, site, use, cursor)
