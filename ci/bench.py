@@ -22,7 +22,7 @@ from benchmarks.step import step
 from benchmarks.throughput import throughput
 
 #: Where there is no terminal.
-LOG_WIDTH = 120
+LOG_WIDTH = 140
 
 Benchmark = Callable[[bool, News], list[Row]]
 

@@ -111,7 +111,7 @@ def print_rows(console: Console, rows: Sequence[Row]) -> None:
         table.add_column(min_width=30)
         table.add_column(min_width=5, justify="right", no_wrap=True)
         table.add_column(min_width=14, no_wrap=True)
-        table.add_column(no_wrap=True)
+        table.add_column(min_width=7, no_wrap=True)
         for row in rows:
             if row.group == group:
                 table.add_row(*_cells(row))

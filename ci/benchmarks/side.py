@@ -1,7 +1,8 @@
 """A child process that executes one program, on our side or on the peer's.
 
 `python -m benchmarks.side PROGRAM DOOR`; reads how many seconds to measure, a number a line, and
-answers with a line of JSON: executions, seconds, and trouble where the result was no verdict.
+answers with a line of JSON: executions, seconds by the clock and of processor, and trouble where
+the result was no verdict.
 Doors: greenlet, thread (ours); dpor, random (frontrun's, to be run under its launcher).
 """
 
@@ -87,11 +88,12 @@ def calibrate(call: Call) -> tuple[int, float, str]:
 def measure(call: Call, executions: int, seconds: float) -> dict[str, Any]:
     """Call until about that many seconds have passed."""
     done, trouble = 0, ""
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     while (elapsed := time.perf_counter() - began) < seconds * 0.9 and not trouble:
         more, trouble = call(executions)
         done += more
-    return {"executions": done, "seconds": elapsed, "trouble": trouble}
+    cpu_s = time.process_time() - cpu_began
+    return {"executions": done, "seconds": elapsed, "cpu_seconds": cpu_s, "trouble": trouble}
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.children import Child, child, peer_is_installed
 from benchmarks.news import News
 from benchmarks.programs import PROGRAMS
-from benchmarks.rows import Bar, Row
+from benchmarks.rows import Bar, Row, number
 
 GROUP = "executions per second, beside frontrun 0.7"
 BARS = {"greenlet": Bar(30, aim=100), "thread": Bar(8, aim=20)}
@@ -37,9 +37,9 @@ def measured(name: str, rounds: int, seconds: float, news: News) -> dict[str, li
             doors[carrier] = stack.enter_context(child(_MODULE, name, carrier))
         for door in PEER_DOORS if peer_is_installed() else ():
             doors[door] = stack.enter_context(child(_MODULE, name, door, under_peer=True))
-        for number in range(rounds):
+        for turn in range(rounds):
             for door, asked in doors.items():
-                news(f"{name}: {door}, round {number + 1} of {rounds}")
+                news(f"{name}: {door}, round {turn + 1} of {rounds}")
                 if not any(answer["trouble"] for answer in answers[door]):
                     answers[door].append(asked.ask(str(seconds)))
     return answers
@@ -47,13 +47,18 @@ def measured(name: str, rounds: int, seconds: float, news: News) -> dict[str, li
 
 def program_rows(name: str, answers: dict[str, list[dict[str, Any]]]) -> list[Row]:
     """Medians of the rounds, and the faster door of the peer."""
-    best, note = fastest({door: answers[door] for door in PEER_DOORS if door in answers})
+    doors = {door: answers[door] for door in PEER_DOORS if door in answers}
+    best, note = fastest(doors)
     rows = []
     for carrier, told in CARRIERS.items():
         rate, trouble = rate_of(answers[carrier])
         if trouble:
             raise SystemExit(f"{name} on {told} gave no verdict: {trouble}")
         assert rate is not None
+        notes = [note] if note else []
+        if best:
+            by_cpu = per_cpu_second(answers[carrier]) / per_cpu_second(doors[best[0]])
+            notes.insert(0, f"× {number(by_cpu)} by CPU time")
         rows.append(
             Row(
                 group=GROUP,
@@ -63,7 +68,7 @@ def program_rows(name: str, answers: dict[str, list[dict[str, Any]]]) -> list[Ro
                 beside=f"frontrun {best[0]}" if best else "frontrun",
                 other=best[1] if best else None,
                 bar=BARS[carrier],
-                note=note,
+                note="; ".join(notes),
             )
         )
     return rows
@@ -91,6 +96,11 @@ def rate_of(answers: list[dict[str, Any]]) -> tuple[float | None, str]:
         if answer["trouble"]:
             return None, str(answer["trouble"])
     return statistics.median(a["executions"] / a["seconds"] for a in answers), ""
+
+
+def per_cpu_second(answers: list[dict[str, Any]]) -> float:
+    """Median of executions per second of processor: what neighbours on the machine change least."""
+    return statistics.median(a["executions"] / a["cpu_seconds"] for a in answers)
 
 
 def short(trouble: str, limit: int = 45) -> str:

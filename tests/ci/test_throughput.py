@@ -12,7 +12,7 @@ from benchmarks.throughput import fastest, program_rows, rate_of, short
 
 
 def answer(executions: int, trouble: str = "") -> dict[str, object]:
-    return {"executions": executions, "seconds": 0.5, "trouble": trouble}
+    return {"executions": executions, "seconds": 0.5, "cpu_seconds": 0.25, "trouble": trouble}
 
 
 def test_the_median_round_counts() -> None:
@@ -35,7 +35,7 @@ def test_a_row_for_each_carrier() -> None:
     fast, slow = program_rows("lost update", {**ours, "dpor": [answer(50)]})
     assert (fast.name, fast.ratio, fast.verdict) == ("lost update, greenlets", 40, "met")
     assert (slow.name, slow.ratio, slow.verdict) == ("lost update, OS threads", 10, "met")
-    assert fast.beside == "frontrun dpor"
+    assert (fast.beside, fast.note) == ("frontrun dpor", "× 40 by CPU time")
 
 
 def test_without_the_peer_no_bar_is_met() -> None:
