@@ -100,7 +100,7 @@ def rate_of(answers: list[dict[str, Any]]) -> tuple[float | None, str]:
 
 def per_cpu_second(answers: list[dict[str, Any]]) -> float:
     """Median of executions per second of processor: what neighbours on the machine change least."""
-    return statistics.median(a["executions"] / a["cpu_seconds"] for a in answers)
+    return float(statistics.median(a["executions"] / a["cpu_seconds"] for a in answers))
 
 
 def short(trouble: str, limit: int = 45) -> str:
