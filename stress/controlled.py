@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +14,7 @@ from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
 from stress.engine.outcome import Outcome
 from stress.engine.outside import NeedsThreads
 from stress.engine.recording import Recorder
-from stress.engine.session import Session, session
+from stress.engine.session import Session, collector_at_rest, session
 from stress.errors import ScheduleDiverged
 from stress.events import Event
 from stress.instrument import Hooks, instrumented
@@ -211,8 +212,11 @@ def laboratory(
     wanted = (module,) if targets is None else tuple(targets)
     with ExitStack() as stack:
         hooks = Hooks(*make_hooks())
-        # First of all: a session sets what is there apart, and then nobody finds it.
+        # Around the instrumentation, which looks through the process when it ends: what was there
+        # before is set apart until then, and it looks through what is new.
+        stack.enter_context(collector_at_rest())
         found = stack.enter_context(instrumented(wanted, hooks, program))
+        gc.freeze()
         opened = stack.enter_context(
             session(lambda: _carrier(carrier), wanted, program, may_move=carrier == "auto")
         )

@@ -20,12 +20,13 @@ class Context:
     has to show that it is a task.
     """
 
-    __slots__ = ("execution", "guarded", "in_session")
+    __slots__ = ("collector_rests", "execution", "guarded", "in_session")
 
     def __init__(self) -> None:
         self.execution: Execution | None = None
         self.guarded = False
         self.in_session = False
+        self.collector_rests = False
 
 
 context = Context()

@@ -11,18 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from stress.engine.context import controlled
+from stress.engine.holders import find_holders
 
 _URANDOM = os.urandom
-
-
-def _bound_to(shared: random.Random) -> list[tuple[dict[str, Any], str, Any]]:
-    """Where modules hold methods of the generator that `random` shares."""
-    return [
-        (module.__dict__, name, value)
-        for module in list(sys.modules.values())
-        for name, value in list(getattr(module, "__dict__", {}).items())
-        if type(value) in _METHODS and value.__self__ is shared
-    ]
 
 
 _METHODS = (types.MethodType, types.BuiltinMethodType)
@@ -40,6 +31,8 @@ class Randomness:
     def enter(self) -> Callable[[], None]:
         """Put seeded sources in place; the result puts the real ones back."""
         state = random.getstate()
+        numpy = sys.modules.get("numpy.random")
+        numpy_state = None if numpy is None else numpy.get_state()
         seed = random.Random.seed
         taken = random.__dict__["_urandom"]
         taken_names: list[tuple[dict[str, Any], str, Any]] = []
@@ -51,11 +44,13 @@ class Randomness:
 
         random.Random.seed = seeded  # type: ignore[method-assign, assignment]
         shared = random._inst
-        lazy = {}
-        for names, name, method in _bound_to(shared):
-            if id(method) not in lazy:
-                lazy[id(method)] = method, self._when_called(method)
-            names[name] = lazy[id(method)][1]
+        lazy = {
+            id(method): (method, self._when_called(method))
+            for method in vars(random).values()
+            if type(method) in _METHODS and method.__self__ is shared
+        }
+        for names, name, (method, seeded_method) in find_holders(lazy, besides=()):
+            names[name] = seeded_method
             taken_names.append((names, name, method))
         os.urandom = random.__dict__["_urandom"] = self.urandom
 
@@ -65,6 +60,8 @@ class Randomness:
             for names, name, method in taken_names:
                 names[name] = method
             random.setstate(state)
+            if numpy is not None:
+                numpy.set_state(numpy_state)
 
         return leave
 

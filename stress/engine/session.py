@@ -109,7 +109,8 @@ def session(
     context.in_session = True
     with ExitStack() as stack:
         stack.callback(setattr, context, "in_session", False)
-        stack.enter_context(_resting_collector())
+        stack.enter_context(collector_at_rest())
+        gc.freeze()
         context.guarded = len(sys._current_frames()) > 1
         stack.callback(setattr, context, "guarded", False)
         shadows = Shadows()
@@ -127,16 +128,20 @@ def session(
 
 
 @contextmanager
-def _resting_collector() -> Iterator[None]:
-    """What is there already is set apart: a collection between executions then costs next to
-    nothing, and finds what the last execution left."""
-    was_enabled = gc.isenabled()
+def collector_at_rest() -> Iterator[None]:
+    """The garbage collector works when it is told to, and finds what was made since `gc.freeze`.
+
+    What was there before is set apart by that: a collection between executions then costs next to
+    nothing. The outermost block sets it free again.
+    """
+    was_enabled, outermost = gc.isenabled(), not context.collector_rests
+    context.collector_rests = True
     gc.disable()
-    gc.collect()
-    gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        if outermost:
+            context.collector_rests = False
+            gc.unfreeze()
         if was_enabled:
             gc.enable()

@@ -12,7 +12,6 @@ import concurrent.futures.thread as pools
 import functools
 import itertools
 import queue
-import sys
 import threading
 import time
 import weakref
@@ -23,6 +22,7 @@ from typing import Any
 from stress.engine import conditions, sqlite, threads
 from stress.engine.clock import Clock
 from stress.engine.execution import FIRST_IDENT
+from stress.engine.holders import find_holders
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
 
@@ -82,13 +82,21 @@ class Surroundings:
             time: time_names,
             **sqlite.replaced_names(),
         }
-        holders = _find_holders({**_SHARED, **sqlite.shared_names()})
+        shared = {**_SHARED, **sqlite.shared_names()}
+        taken = {
+            id(getattr(source, name)): replaced[source][name]
+            for source, names in shared.items()
+            for name in names
+            if hasattr(source, name)
+        }
+        # Looked for while nothing is replaced.
+        holders = find_holders(taken, besides=shared.keys())
         for module, names in replaced.items():
             for name, value in names.items():
                 if name in module.__dict__:
                     self._set_name(module.__dict__, name, value)
-        for names, name, source, original in holders:
-            self._set_name(names, name, replaced[source][original])
+        for holder, name, value in holders:
+            self._set_name(holder, name, value)
         for cls, name, function in (*conditions.replaced_methods(), *threads.replaced_methods()):
             self._set_method(cls, name, function)
         counter = pools.ThreadPoolExecutor._counter  # type: ignore[attr-defined]
@@ -170,24 +178,3 @@ def with_exit(program: Callable[[], object]) -> Callable[[], None]:
 def _open_pools() -> bool:
     """Whether any pool has threads. Its length is dear: it looks after the dead first."""
     return bool(pools._threads_queues.data)  # type: ignore[attr-defined]
-
-
-def _find_holders(shared: dict[Any, tuple[str, ...]]) -> list[tuple[dict[str, Any], str, Any, str]]:
-    """Modules that took a primitive by name (`from threading import Lock`) when they were imported.
-
-    The module's names, the name there, and the module and name that it was taken from. To be
-    called while nothing is replaced.
-    """
-    originals = {
-        id(getattr(source, original)): (source, original)
-        for source, names in shared.items()
-        for original in names
-        if hasattr(source, original)
-    }
-    return [
-        (module.__dict__, name, *originals[id(value)])
-        for module in list(sys.modules.values())
-        if module not in shared and not getattr(module, "__name__", "").startswith("stress.")
-        for name, value in list(getattr(module, "__dict__", {}).items())
-        if id(value) in originals
-    ]

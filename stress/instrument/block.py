@@ -39,7 +39,7 @@ def instrumented(
         yield made
     finally:
         finder.remove()
-        made._restore(living_functions())
+        made._restore([*made._changed, *living_functions()])
 
 
 class Instrumented:
@@ -50,6 +50,9 @@ class Instrumented:
         self._hooks = hooks
         self._bound = Bound()
         self._modules: set[str] = set()
+        # Held: whoever sets what there is apart meanwhile (`gc.freeze`) hides it from a look
+        # through the process, and makes that look cheap.
+        self._changed: list[FunctionType] = []
         #: Qualified name and reason of every function that stays as it is.
         self.refused: list[tuple[str, str]] = []
 
@@ -111,6 +114,7 @@ class Instrumented:
             made = self._bound.made_of(function.__code__)
             if made is not None:
                 function.__code__ = made
+                self._changed.append(function)
         if wanted:
             self._modules.add(module)
 
