@@ -7,6 +7,7 @@ run, loads neither the engine nor what it needs.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,19 +43,21 @@ _DOORS = {
 def __getattr__(name: str) -> Any:
     if name not in _DOORS:
         raise AttributeError(f"module 'stress' has no attribute {name!r}")
-    try:
-        found = getattr(importlib.import_module(_DOORS[name]), name)
-    except ModuleNotFoundError as error:
-        if error.name not in ("bytecode", "greenlet"):
-            raise
-        from stress.errors import MissingExtra
+    if _DOORS[name] == "stress.exploration" and not _has_bytecode():
+        from stress.errors import missing_extra
 
-        raise MissingExtra(
-            f"stress.{name} needs {error.name}, which is not installed: "
-            "python3 -m pip install 'hermes-stress[explore]'"
-        ) from error
+        raise missing_extra(f"stress.{name}", "bytecode")
+    found = getattr(importlib.import_module(_DOORS[name]), name)
     globals()[name] = found
     return found
+
+
+def _has_bytecode() -> bool:
+    # Asked for here, because the engine itself asks only where its cache on disk has no answer.
+    try:
+        return importlib.util.find_spec("bytecode") is not None
+    except ImportError:
+        return False
 
 
 def __dir__() -> list[str]:

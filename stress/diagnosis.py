@@ -111,9 +111,12 @@ def _failed(failure: Failure, target: str, names: Mapping[int, str]) -> _Cause:
     kind = FindingKind.INVARIANT if invariant else FindingKind.EXCEPTION
     text = str(error) if invariant else "".join(traceback.format_exception_only(error)).strip()
     where = evidence.innermost(frames, target)
-    message = f"{text}, in task {failure.task}"
+    # The first line says what and where; what follows is a tool's help with an assertion, say.
+    first, *rest = text.splitlines() or [type(error).__name__]
+    first += f", in task {failure.task}"
     if where is not None and not invariant:
-        message += f" at {evidence.describe_frame(where)}"
+        first += f" at {evidence.describe_frame(where)}"
+    message = "\n".join([first, *rest])
     stack = ThreadStack(_titled(failure.task, names), frames, current=True)
     # Other tasks may go on; what led to this is over.
     end = {**_end(failure.task, text, where), "over": True}

@@ -18,6 +18,14 @@ class MissingExtra(InvalidArgument, ImportError):
     """What is asked for needs packages of an extra that is not installed; exit code 2."""
 
 
+def missing_extra(what: str, package: str) -> MissingExtra:
+    """That `what` needs this package of the extra `explore`."""
+    return MissingExtra(
+        f"{what} needs {package}, which is not installed: "
+        "python3 -m pip install 'hermes-stress[explore]'"
+    )
+
+
 class HarnessFault(StressError):
     """A defect of the harness itself, or of the machine below it; exit code 4."""
 

@@ -139,7 +139,9 @@ def replay(
         schedule = schedule.schedule
     if targets is None and "targets" in found:
         targets = tuple(found["targets"])
-    carrier = str(found.get("carrier", "auto")) if carrier is None else carrier
+    if carrier is None:
+        # Both carriers do the same; threads can do more, and greenlets are not everywhere.
+        carrier = "thread" if found.get("carrier") == "thread" else "auto"
     step_limit = int(found.get("step_limit", 100_000)) if step_limit is None else step_limit
     _check_options(1, step_limit, None, carrier)
     strategy = ReplayStrategy(schedule)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from rich.console import Console
 from rich.text import Text
 
-from stress.errors import InvalidArgument
+from stress.errors import InvalidArgument, missing_extra
 from stress.finding import Verdict
 from stress.finding_store import DEFAULT_DIRECTORY, FindingStore
 from stress.report.console import WIDTH
@@ -115,6 +115,17 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def told_extra() -> Iterator[None]:
+    """Say what to install where controlled execution lacks a package."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("bytecode", "greenlet"):
+            raise
+        raise missing_extra("controlled execution", error.name) from error
 
 
 class _Console(Console):

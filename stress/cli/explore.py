@@ -28,6 +28,7 @@ from stress.cli.common import (
     show,
     store_of,
     terminable,
+    told_extra,
     width_of,
 )
 from stress.errors import InvalidArgument
@@ -105,7 +106,7 @@ def _explore(arguments: argparse.Namespace) -> ExitCode:
     title = f"{arguments.program} · seed {options.seed}"
     total = None if options.executions == _NO_LIMIT else options.executions
     display = progress_display(news, title=title, trials=total, news=exploration_news)
-    with terminable(), display as update, _silence():
+    with terminable(), display as update, _silence(), told_extra():
         exploration = explore(program, **vars(options), on_progress=update)
     findings, unsaved = _saved(exploration.findings, arguments.program, store)
     exploration = replace(exploration, findings=findings)

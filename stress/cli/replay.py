@@ -19,6 +19,7 @@ from stress.cli.common import (
     show,
     store_of,
     terminable,
+    told_extra,
     width_of,
 )
 from stress.cli.run import ATTEMPTS, replay_of_run
@@ -84,7 +85,7 @@ def _replay_controlled(arguments: argparse.Namespace, finding: Finding) -> ExitC
     with contextlib.redirect_stdout(sys.stderr):
         program = load_target(finding.workload)
         try:
-            with terminable():
+            with terminable(), told_extra():
                 replayed = stress.replay(program, finding)
         except ScheduleDiverged as error:
             show(console, diverged_text(finding, str(error)))
