@@ -1,8 +1,8 @@
 """A child process that executes one program, on our side or on the peer's.
 
-`python -m benchmarks.side PROGRAM DOOR`; reads how many seconds to measure, a number a line, and
-answers with a line of JSON: executions, seconds by the clock and of processor, and trouble where
-the result was no verdict.
+`python -m benchmarks.side PROGRAM DOOR`; says when it is warm, then reads how many seconds to
+measure, a number a line, and answers with a line of JSON: executions, seconds by the clock and of
+processor, and trouble where the result was no verdict.
 Doors: greenlet, thread (ours); dpor, random (frontrun's, to be run under its launcher).
 """
 
@@ -101,6 +101,7 @@ def main() -> None:
     name, door = sys.argv[1:]
     call = ours(name, door) if door in ("greenlet", "thread") else peers(name, door)
     executions, elapsed, trouble = calibrate(call)
+    print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         seconds = float(line)
         asked = max(1, int(executions * seconds / elapsed * 1.05))

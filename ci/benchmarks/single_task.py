@@ -18,7 +18,7 @@ STEP_LIMIT = 10_000_000
 
 def single_task(quick: bool, news: News) -> list[Row]:
     """A row for each body of code."""
-    rounds, repeats = (3, 3) if quick else (5, 6)
+    rounds, repeats = (2, 2) if quick else (5, 6)
     rows = []
     for body in bodies():
         news(f"one ready task: {body.name}")

@@ -16,6 +16,7 @@ GROUP = "executions per second, beside frontrun 0.7"
 BARS = {"greenlet": Bar(30, aim=100), "thread": Bar(8, aim=20)}
 CARRIERS = {"greenlet": "greenlets", "thread": "OS threads"}
 PEER_DOORS = ("dpor", "random")
+QUICK_PROGRAMS = ("lost update", "3 threads × 3 locked")
 _MODULE = "benchmarks.side"
 
 
@@ -23,7 +24,7 @@ def throughput(quick: bool, news: News) -> list[Row]:
     """A row for each program and carrier."""
     rounds, seconds = (1, 0.2) if quick else (5, 0.5)
     rows = []
-    for name in PROGRAMS:
+    for name in QUICK_PROGRAMS if quick else PROGRAMS:
         rows += program_rows(name, measured(name, rounds, seconds, news))
     return rows
 
@@ -33,10 +34,12 @@ def measured(name: str, rounds: int, seconds: float, news: News) -> dict[str, li
     doors: dict[str, Child] = {}
     answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with ExitStack() as stack:
-        for carrier in CARRIERS:
-            doors[carrier] = stack.enter_context(child(_MODULE, name, carrier))
-        for door in PEER_DOORS if peer_is_installed() else ():
-            doors[door] = stack.enter_context(child(_MODULE, name, door, under_peer=True))
+        for door in (*CARRIERS, *(PEER_DOORS if peer_is_installed() else ())):
+            news(f"{name}: {door} warms up")
+            under_peer = door in PEER_DOORS
+            doors[door] = stack.enter_context(child(_MODULE, name, door, under_peer=under_peer))
+            # One at a time: it is warm before the next one begins.
+            doors[door].read()
         for turn in range(rounds):
             for door, asked in doors.items():
                 news(f"{name}: {door}, round {turn + 1} of {rounds}")
