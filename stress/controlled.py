@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from stress.diagnosis import Execution
-from stress.engine.accesses import make_hooks
+from stress.engine.accesses import hooks
 from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
 from stress.engine.outcome import Outcome
 from stress.engine.outside import NeedsThreads
@@ -211,11 +211,11 @@ def laboratory(
     module = str(getattr(program, "__module__", "") or type(program).__module__)
     wanted = (module,) if targets is None else tuple(targets)
     with ExitStack() as stack:
-        hooks = Hooks(*make_hooks())
+        access, call = stack.enter_context(hooks())
         # Around the instrumentation, which looks through the process when it ends: what was there
         # before is set apart until then, and it looks through what is new.
         stack.enter_context(collector_at_rest())
-        found = stack.enter_context(instrumented(wanted, hooks, program))
+        found = stack.enter_context(instrumented(wanted, Hooks(access, call), program))
         gc.freeze()
         opened = stack.enter_context(
             session(lambda: _carrier(carrier), wanted, program, may_move=carrier == "auto")

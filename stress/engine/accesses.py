@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import types
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from stress.engine.context import context, controlled
 from stress.engine.locks import Lock, SimpleQueue
+from stress.engine.native_locals import LOCAL, NativeLocals
 from stress.engine.threads import Local
 from stress.engine.unshadowed import LOCKS, Unshadowed
 from stress.site import Site
@@ -27,7 +29,7 @@ _OPAQUE = (io.IOBase,)
 _INERT = (
     types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType,
     types.GeneratorType, types.CoroutineType, types.MethodWrapperType, Lock, SimpleQueue, Local,
-    *LOCKS,
+    *LOCKS, LOCAL,
     *(type(iter(made)) for made in ((), "", "é", b"", range(0), range(1 << 70))),
     str, bytes, int, float, complex, tuple, frozenset, range, slice, type(None),
 )  # fmt: skip
@@ -40,13 +42,17 @@ _HARMLESS = frozenset({
 Hook = Callable[..., None]
 
 
-def make_hooks() -> tuple[Hook, Hook]:
+@contextmanager
+def hooks() -> Iterator[tuple[Hook, Hook]]:
     """The hooks of one exploration: for accesses, and for calls."""
-    unshadowed = Unshadowed()
-    return make_access(unshadowed), make_call(unshadowed)
+    unshadowed, natives = Unshadowed(), NativeLocals()
+    try:
+        yield make_access(unshadowed, natives), make_call(unshadowed)
+    finally:
+        natives.leave()
 
 
-def make_access(unshadowed: Unshadowed) -> Hook:
+def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
     """The hook for attributes, items and iteration; it remembers what it has seen of classes."""
     by_type: dict[Any, frozenset[str] | None] = {}
 
@@ -64,6 +70,8 @@ def make_access(unshadowed: Unshadowed) -> Hook:
         if untouching is None:
             if site.kind in ("enter", "exit"):
                 _enter_or_exit(unshadowed, execution, site, subject)
+            elif isinstance(subject, LOCAL) and controlled() is not None:
+                natives.come_in(execution, task, subject)
             return
         if site.name in untouching and not (type(subject) is dict and "__builtins__" in subject):
             return  # A look-up of a method, and not of a global that has the name of one.

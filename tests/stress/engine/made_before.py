@@ -145,6 +145,33 @@ def locals_() -> None:
     assert seen == [True, True]
 
 
+class Mine(threading.local):
+    """A local of a class of its own: no model can stand for it."""
+
+    count = 0
+
+    def __init__(self) -> None:
+        self.items: list[int] = []
+
+
+mine = Mine()
+mine.items.append(77)
+
+
+def native_locals() -> None:
+    assert mine.items == [77]
+    seen: list[tuple[list[int], int]] = []
+
+    def work(number: int) -> None:
+        mine.items.append(number)
+        mine.count += 1
+        seen.append((list(mine.items), mine.count))
+
+    together(*[lambda number=number: work(number) for number in range(3)])  # type: ignore[misc]
+    assert sorted(seen) == [([0], 1), ([1], 1), ([2], 1)]
+    assert mine.items == [77]
+
+
 class Stopping(logging.Handler):
     """Writes in two steps, under the lock of `logging`."""
 

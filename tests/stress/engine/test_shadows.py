@@ -28,6 +28,7 @@ def test_a_lock_made_before_excludes(carrier: str, place: str) -> None:
         made_before.counting_by_default,
         made_before.queues,
         made_before.locals_,
+        made_before.native_locals,
         made_before.logs,
     ],
     ids=lambda program: program.__name__,
@@ -57,12 +58,18 @@ def test_all_of_it_is_put_back() -> None:
         }
 
     before = held()
-    for program in (made_before.counting("class"), made_before.queues, made_before.locals_):
+    for program in (
+        made_before.counting("class"),
+        made_before.queues,
+        made_before.locals_,
+        made_before.native_locals,
+    ):
         explore(program, executions=20)
     after = held()
     assert [name for name in before if before[name] is not after[name]] == []
     assert made_before.simple.qsize() == 1
     assert made_before.own.value == 5
+    assert vars(made_before.mine) == {"items": [77]}
 
 
 def test_a_thread_that_is_not_under_control_may_use_the_same_lock() -> None:
