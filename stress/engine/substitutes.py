@@ -11,7 +11,9 @@ import _thread
 import concurrent.futures.thread as pools
 import functools
 import itertools
+import logging
 import queue
+import sys
 import threading
 import time
 import weakref
@@ -25,6 +27,7 @@ from stress.engine.execution import FIRST_IDENT
 from stress.engine.holders import find_holders
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
+from stress.engine.task import Aborted
 
 #: What other modules may have taken by name.
 _SHARED: dict[Any, tuple[str, ...]] = {
@@ -103,8 +106,22 @@ class Surroundings:
         self._undo.append(lambda: setattr(pools.ThreadPoolExecutor, "_counter", counter))
         for owner, name, function in wrappers:
             self._set_attribute(owner, name, function)
+        self._quieten()
         self._undo.append(self._randomness.enter())
         self._undo.append(sqlite.enter())
+
+    def _quieten(self) -> None:
+        """What comes up because a task is unwound is nobody's news."""
+        tell = sys.unraisablehook
+
+        def hook(unraisable: Any) -> None:
+            if unraisable.exc_type is not Aborted:
+                tell(unraisable)
+
+        self._set_name(sys.__dict__, "unraisablehook", hook)
+        logger = logging.getLogger("concurrent.futures")
+        logger.addFilter(_is_news)
+        self._undo.append(lambda: logger.removeFilter(_is_news))
 
     def leave(self) -> None:
         """Put everything back."""
@@ -173,6 +190,10 @@ def with_exit(program: Callable[[], object]) -> Callable[[], None]:
                 pools._python_exit()
 
     return whole
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and record.exc_info[0] is Aborted)
 
 
 def _open_pools() -> bool:

@@ -12,6 +12,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -208,6 +209,86 @@ def test_an_exploration_inside_another() -> None:
     exploration = explore(lambda: explore(lambda: None), executions=1)
     (finding,) = exploration.findings
     assert "InvalidArgument: a controlled execution runs already" in finding.message
+
+
+def test_a_program_that_does_not_do_the_same_twice() -> None:
+    times: list[int] = []
+
+    def program() -> None:
+        lock = threading.Lock()
+        times.append(1)
+
+        def work() -> None:
+            with lock:
+                pass
+            if len(times) % 2:
+                lock.locked()
+
+        programs.together(work, work)
+
+    exploration = explore(program, executions=50)
+    assert exploration.verdict is Verdict.UNKNOWN
+    assert exploration.reason in exploration.notices
+    assert re.match(
+        r"the program does not do the same twice.*: at step \d+ task \d was about to .* "
+        r"\(test_exploration.py:\d+\) the first time, and task \d to .* the second time; what "
+        r"decides that is not under control|the program does not do the same twice: choice \d+",
+        exploration.reason,
+    ), exploration.reason
+
+
+def test_a_first_time_that_is_different_is_no_matter() -> None:
+    """A cache is filled by the first execution: from the second on it is always the same."""
+    cache: list[int] = []
+
+    def program() -> None:
+        lock = threading.Lock()
+
+        def work() -> None:
+            if not cache:
+                with lock:
+                    cache.append(1)
+
+        programs.together(work, work)
+
+    exploration = explore(program, executions=50)
+    assert exploration.verdict is Verdict.HOLDS, exploration.reason
+
+
+def test_a_finding_that_does_not_come_again_says_so() -> None:
+    times: list[int] = []
+
+    def program() -> None:
+        programs.together(int, int)
+        times.append(1)
+        assert len(times) != 30
+
+    finding = explore(program, executions=100).findings[0]
+    assert finding.details["note"].startswith("replayed, it came out otherwise: ")
+
+
+def test_unwinding_is_nobodys_news(capfd: pytest.CaptureFixture[str]) -> None:
+    """Neither pools, nor finalizers, nor hooks tell of the exception that unwinds."""
+
+    class Closing:
+        def __init__(self, lock: threading.Lock) -> None:
+            self.lock = lock
+
+        def __del__(self) -> None:
+            self.lock.acquire()
+
+    def program() -> None:
+        lock = threading.Lock()
+        lock.acquire()
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lock.acquire)
+            closing = Closing(lock)
+            lock.acquire()
+            del closing
+
+    exploration = explore(program, executions=5, stop_on_first=False)
+    assert {finding.kind for finding in exploration.findings} == {FindingKind.DEADLOCK}
+    assert capfd.readouterr() == ("", "")
 
 
 # -- replay and strategies ------------------------------------------------------------------------
