@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 from stress.engine.context import only_when_controlled, running
-from stress.engine.locks import Lock, RLock, operation
+from stress.engine.locks import Lock, RLock, check_limit, operation
 from stress.engine.task import Task
 
 _WAIT, _NOTIFY = operation("wait", "Condition"), operation("notify", "Condition")
@@ -44,6 +44,8 @@ def condition_wait(self: Any, timeout: float | None = None) -> bool:
     execution, task = running()
     if not _is_held(lock, task):
         raise RuntimeError("cannot wait on un-acquired lock")
+    if timeout is not None:
+        check_limit(timeout)
     execution.point(_WAIT, self)
     waiting = _Notification(self, task)
     self._waiters.append(waiting)
@@ -98,6 +100,8 @@ def event_wait(self: Any, timeout: float | None = None) -> bool:
         execution.point(_EVENT_WAIT, self)
         if self._flag or (timeout is not None and timeout <= 0):
             return bool(self._flag)
+    if timeout is not None:
+        check_limit(timeout)
     waiting = _Notification(self, task)
     self._cond._waiters.append(waiting)
     try:
@@ -159,8 +163,11 @@ def semaphore_acquire(self: Any, blocking: bool = True, timeout: float | None = 
         execution.point(_PERMIT, self)
         if self._value <= 0:
             return False
-    elif not execution.pass_gate(_PERMIT, gate, self._value > 0, timeout):
-        return False
+    else:
+        if timeout is not None:
+            check_limit(timeout)
+        if not execution.pass_gate(_PERMIT, gate, self._value > 0, timeout):
+            return False
     self._value -= 1
     if not self._value:
         execution.shut(gate)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import _queue
 import _thread
+import sys
+import warnings
 from _thread import TIMEOUT_MAX
 from collections import deque
 from queue import Empty
+from types import GenericAlias
 from typing import Any
 
 from stress.engine.context import context, controlled
@@ -24,6 +27,8 @@ def operation(kind: str, name: str) -> Site:
     return Site(kind, name, "", "", "", 0, 0)
 
 
+#: Modules that may have a lock of their own kind.
+_OURS = "stress.engine."
 _ACQUIRE, _RELEASE = operation("acquire", "Lock"), operation("release", "Lock")
 _LOCKED = operation("locked", "Lock")
 _ACQUIRE_AGAIN = operation("acquire", "RLock")
@@ -37,13 +42,28 @@ class Lock:
     __slots__ = ("__weakref__", "execution", "owner", "real", "waiters")
 
     is_lock_model = True
+    _real_name = "_thread.lock"
 
-    def __init__(self, real: Any = None) -> None:
+    def __init__(self) -> None:
         self.owner: Task | None = None
         self.waiters: list[int] = []
-        self.real = real
+        self.real: Any = None
         #: Whose state this is: that of an earlier execution counts for nothing.
         self.execution: Any = None
+
+    def __init_subclass__(cls) -> None:
+        if not cls.__module__.startswith(_OURS):
+            raise TypeError("type '_thread.lock' is not an acceptable base type")
+
+    @classmethod
+    def shadowing(cls, real: Any) -> Any:
+        """A model of a lock that is there already."""
+        model = cls()
+        model.real = real
+        return model
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"cannot pickle {self._real_name!r} object")
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As the real one does."""
@@ -166,9 +186,20 @@ class RLock(Lock):
 
     __slots__ = ("_count",)
 
-    def __init__(self, real: Any = None) -> None:
-        super().__init__(real)
+    _real_name = "_thread.RLock"
+
+    def __init__(self, *ignored: object, **also_ignored: object) -> None:
+        super().__init__()
         self._count = 0
+        if (ignored or also_ignored) and sys.version_info >= (3, 13):
+            warnings.warn(
+                "Passing arguments to RLock is deprecated and will be removed in 3.15",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+
+    def __init_subclass__(cls) -> None:
+        """As of the real one, of which there may be subclasses."""
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As the real one does."""
@@ -297,8 +328,10 @@ class SimpleQueue:
         if mine is None:
             return self._outside().get(block, timeout)
         execution, _ = mine
-        if timeout is not None and timeout < 0 and block:
-            raise ValueError("'timeout' must be a non-negative number")
+        if timeout is not None and block:
+            if timeout < 0:
+                raise ValueError("'timeout' must be a non-negative number")
+            check_limit(timeout)
         if not block:
             execution.point(_GET, self)
             if not self._items:
@@ -330,7 +363,7 @@ class SimpleQueue:
         mine[0].point(_SIZE, self)
         return len(self._items)
 
-    __class_getitem__ = classmethod(lambda cls, item: cls)
+    __class_getitem__ = classmethod(GenericAlias)
 
     def _controlled(self) -> Any:
         mine = controlled()
@@ -374,11 +407,16 @@ def take_real(execution: Any, lock: Lock) -> None:
         lock.real.acquire()
 
 
+def check_limit(timeout: float) -> None:
+    """The complaint of whatever waits about too long a time."""
+    if timeout > TIMEOUT_MAX:
+        raise OverflowError("timeout value is too large")
+
+
 def check_timeout(blocking: bool, timeout: float) -> None:
     """The complaints of the real locks."""
     if not blocking and timeout != -1:
         raise ValueError("can't specify a timeout for a non-blocking call")
     if timeout < 0 and timeout != -1:
         raise ValueError("timeout value must be a non-negative number")
-    if timeout > TIMEOUT_MAX:
-        raise OverflowError("timeout value is too large")
+    check_limit(timeout)

@@ -25,8 +25,8 @@ from stress.engine.threads import Local
 
 _LOCK, _RLOCK, _LOCAL = type(_thread.allocate_lock()), _thread.RLock, _thread._local
 _MODELS: dict[type, Callable[[Any], Any]] = {
-    _LOCK: Lock,
-    _RLOCK: RLock,
+    _LOCK: Lock.shadowing,
+    _RLOCK: RLock.shadowing,
     _queue.SimpleQueue: SimpleQueue,
     _LOCAL: Local.shadowing,
 }

@@ -21,18 +21,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from stress.engine import conditions, sqlite, threads
+from stress.engine import conditions, handles, sqlite, threads
 from stress.engine.clock import Clock
 from stress.engine.execution import FIRST_IDENT
 from stress.engine.holders import find_holders
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
+<<<<<<< HEAD
 from stress.engine.task import Aborted
+=======
+from stress.engine.tracing import Tracing
+>>>>>>> af1c67d (wip)
 
 #: What other modules may have taken by name.
 _SHARED: dict[Any, tuple[str, ...]] = {
     threading: ("local",),
-    _thread: ("allocate_lock", "RLock", "get_ident", "start_new_thread"),
+    _thread: ("allocate_lock", "RLock", "get_ident", "get_native_id", "start_new_thread"),
     queue: ("SimpleQueue",),
     time: (
         "sleep", "monotonic", "perf_counter", "time", "monotonic_ns", "perf_counter_ns", "time_ns",
@@ -46,6 +50,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._clock = Clock()
         self._randomness = Randomness()
+        self._trace, self._profile = Tracing("trace"), Tracing("profile")
         self._undo: list[Callable[[], None]] = []
 
     def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
@@ -54,11 +59,17 @@ class Surroundings:
         low = {
             "allocate_lock": Lock,
             "allocate": Lock,
+            "lock": Lock,
             "RLock": RLock,
-            "_count": threads.count,
+            "_local": threads.Local,
+            "_count": handles.count,
             "get_ident": threads.get_ident,
-            "start_new_thread": threads.start_new_thread,
-            "start_new": threads.start_new_thread,
+            "get_native_id": threads.get_native_id,
+            "start_new_thread": handles.start_new_thread,
+            "start_new": handles.start_new_thread,
+            "start_joinable_thread": handles.start_joinable_thread,
+            "_ThreadHandle": handles.ThreadHandle,
+            "_set_sentinel": threads.set_sentinel,
         }
         replaced: dict[Any, dict[str, Any]] = {
             _thread: low,
@@ -69,20 +80,28 @@ class Surroundings:
                 "_allocate_lock": Lock,
                 "_CRLock": RLock,
                 "get_ident": threads.get_ident,
-                "_start_new_thread": threads.start_new_thread,
+                "get_native_id": threads.get_native_id,
+                "_start_new_thread": handles.start_new_thread,
+                "_start_joinable_thread": handles.start_joinable_thread,
                 "_set_sentinel": threads.set_sentinel,
                 "_time": time_names["monotonic"],
                 "excepthook": threads.excepthook,
+                "_thread_local_info": threads.Local(),
                 **threads.fresh_names(),
             },
             queue: {"SimpleQueue": SimpleQueue, "time": time_names["monotonic"]},
             pools: {
                 # Held across scheduling points.
-                "_global_shutdown_lock": Lock(pools._global_shutdown_lock),
+                "_global_shutdown_lock": Lock.shadowing(pools._global_shutdown_lock),
                 "_threads_queues": weakref.WeakKeyDictionary(),
                 "_shutdown": False,
             },
             time: time_names,
+            sys: {
+                "unraisablehook": handles.Unraisable(sys.unraisablehook),
+                **self._trace.names(),
+                **self._profile.names(),
+            },
             **sqlite.replaced_names(),
         }
         shared = {**_SHARED, **sqlite.shared_names()}

@@ -6,22 +6,20 @@ import _thread
 import itertools
 import sys
 import threading
-from collections.abc import Callable
-from types import SimpleNamespace
+import weakref
 from typing import Any
 
+from stress.engine import handles
 from stress.engine.context import context, controlled, only_when_controlled, running
 from stress.engine.execution import Execution
 from stress.engine.locks import Lock, operation
 from stress.engine.outcome import Failure
 from stress.engine.task import Task
 
-_START, _JOIN, _ALIVE = (
-    operation("start", "Thread"),
-    operation("join", "Thread"),
-    operation("is alive", "Thread"),
-)
-_IDENT, _REAL_START, _REAL_COUNT = _thread.get_ident, _thread.start_new_thread, _thread._count
+_ALIVE = operation("is alive", "Thread")
+_IDENT, _NATIVE_ID = _thread.get_ident, _thread.get_native_id
+#: Above whatever number Linux gives to a thread.
+_FIRST_NATIVE_ID = 1 << 22
 
 
 def get_ident() -> int:
@@ -33,49 +31,52 @@ def get_ident() -> int:
     return _IDENT() if mine is None else mine[1].ident
 
 
-def count() -> int:
-    """`_thread._count`: how many threads there are beside the first."""
+def get_native_id() -> int:
+    """`threading.get_native_id`: of the task; the first has that of the process."""
     mine = controlled()
-    return _REAL_COUNT() if mine is None else sum(task.alive for task in mine[0].tasks[1:])
+    return _NATIVE_ID() if mine is None else _native_id(mine[1])
 
 
-def start_new_thread(
-    function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None
-) -> int:
-    """`_thread.start_new_thread`: as it is there, such a thread keeps nobody waiting."""
-    if controlled() is None:
-        return _REAL_START(function, args, kwargs or {})
-    execution, _ = running()
-    execution.point(_START)
-
-    def run() -> None:
-        try:
-            function(*args, **(kwargs or {}))
-        except SystemExit:
-            pass
-
-    return execution.spawn(run, daemon=True).ident
+def _native_id(task: Task) -> int:
+    return _FIRST_NATIVE_ID + task.number if task.number else _NATIVE_ID()
 
 
 def thread_start(self: Any) -> None:
     """`Thread.start`."""
-    if not getattr(self, "_initialized", False):
+    if not self._initialized:
         raise RuntimeError("thread.__init__() not called")
     if self._started._flag:
         raise RuntimeError("threads can only be started once")
+    if vars(threading)[_STARTER] is not _MODEL_STARTER:
+        # The program has put its own there, and wants it called.
+        _REAL_START(self)
+        return
     execution, _ = running()
-    execution.point(_START, self)
+    execution.point(handles.START, self)
+    if _HAS_HANDLES and self._started._flag:
+        # Another task was faster. Up to 3.12 such a thread runs twice.
+        raise RuntimeError("thread already started")
     task = execution.spawn(lambda: _life(execution, self), daemon=bool(self._daemonic))
     task.thread = self
     self._task = task
     self._ident = task.ident
+    self._native_id = _native_id(task)
     self._started._flag = True
+    if _HAS_HANDLES:
+        self._handle = handles.ThreadHandle()
+        self._handle.begin(task)
     threading._active[task.ident] = self  # type: ignore[attr-defined]
-    task.ending.append(lambda: _end(self))
+    # A thread that is over belongs to the program alone, which may let it go.
+    box = [self]
+    task.ending.append(lambda: _end(task, box.pop()))
 
 
 def _life(execution: Execution, thread: Any) -> None:
     try:
+        if threading._trace_hook:  # type: ignore[attr-defined]
+            sys.settrace(threading._trace_hook)  # type: ignore[attr-defined]
+        if threading._profile_hook:  # type: ignore[attr-defined]
+            sys.setprofile(threading._profile_hook)  # type: ignore[attr-defined]
         thread.run()
     except BaseException as error:
         if execution.aborting or isinstance(error, KeyboardInterrupt):
@@ -84,43 +85,30 @@ def _life(execution: Execution, thread: Any) -> None:
         thread._invoke_excepthook(thread)
 
 
-def _end(thread: Any) -> None:
+def _end(task: Task, thread: Any) -> None:
+    task.thread = None
     threading._active.pop(thread._ident, None)  # type: ignore[attr-defined]
-    _mark_ended(thread)
-
-
-def _mark_ended(thread: Any) -> None:
-    """So that the thread is known to be over after the execution, too."""
-    if sys.version_info < (3, 13):
+    if not _HAS_HANDLES:
+        # So that the thread is known to be over after the execution, too.
         thread._is_stopped = True
         thread._tstate_lock = None
-    else:
-        thread._handle = SimpleNamespace(
-            is_done=lambda: True, join=lambda timeout=None: None, ident=thread._ident,
-            _set_done=lambda: None,
-        )  # fmt: skip
 
 
 def thread_join(self: Any, timeout: float | None = None) -> None:
     """`Thread.join`: one step, that comes when the thread is over."""
-    if not getattr(self, "_initialized", False):
+    if not self._initialized:
         raise RuntimeError("Thread.__init__() not called")
     if not self._started._flag:
         raise RuntimeError("cannot join thread before it is started")
-    execution, current = running()
-    task = self.__dict__.get("_task")
-    if task is None or task.execution is not execution:
-        if execution.tasks[0].thread is self and current.number != 0:
-            task = execution.tasks[0]
-        elif self is threading.current_thread():
-            raise RuntimeError("cannot join current thread")
-        else:
-            join_outsider(execution, self, timeout)
-            return
-    if task is current:
+    execution, _ = running()
+    task = handles.task_of(execution, self)
+    if task is not None:
+        limit = None if timeout is None else max(timeout, 0)
+        handles.join_task(task, limit, "cannot join current thread")
+    elif self is threading.current_thread():
         raise RuntimeError("cannot join current thread")
-    limit = None if timeout is None else max(timeout, 0)
-    execution.pass_gate(_JOIN, task, not task.alive, limit)
+    else:
+        join_outsider(execution, self, timeout)
 
 
 def join_outsider(execution: Execution, thread: Any, timeout: float | None) -> None:
@@ -132,14 +120,21 @@ def join_outsider(execution: Execution, thread: Any, timeout: float | None) -> N
 
 def thread_is_alive(self: Any) -> bool:
     """`Thread.is_alive`."""
+    assert self._initialized, "Thread.__init__() not called"
     execution, _ = running()
     execution.point(_ALIVE, self)
-    task = self.__dict__.get("_task")
-    if task is None or task.execution is not execution:
-        return bool(_REAL_IS_ALIVE(self))
-    return bool(task.alive)
+    task = handles.task_of(execution, self)
+    return bool(_REAL_IS_ALIVE(self) if task is None else task.alive)
 
 
+_HAS_HANDLES = sys.version_info >= (3, 13)
+#: What `Thread.start` calls, and what stands there while a program is explored.
+_STARTER, _MODEL_STARTER = (
+    ("_start_joinable_thread", handles.start_joinable_thread)
+    if _HAS_HANDLES
+    else ("_start_new_thread", handles.start_new_thread)
+)
+_REAL_START = threading.Thread.start
 _REAL_JOIN, _REAL_IS_ALIVE = threading.Thread.join, threading.Thread.is_alive
 
 
@@ -177,14 +172,23 @@ class Sentinel(Lock):
 
     __slots__ = ()
 
+    def end(self) -> None:
+        """Its thread is over."""
+        if self.owner is not None:
+            self.free()
+
 
 def set_sentinel() -> Any:
     """`_thread._set_sentinel`, for who starts threads below `threading`."""
-    _, task = running()
+    mine = controlled()
+    if mine is None:
+        return _REAL_SENTINEL()
     lock = Sentinel()
-    lock.take(task)
-    task.ending.append(lock.free)
+    mine[1].ending.append(lock.end)
     return lock
+
+
+_REAL_SENTINEL: Any = getattr(_thread, "_set_sentinel", None)
 
 
 #: Where a local keeps what its first thread had before the exploration.
@@ -203,8 +207,11 @@ class Local:
         # Whose dictionary is in place, that of each task by its execution and number, and how a
         # task that comes for the first time begins.
         state: dict[Any, dict[str, Any]] = {}
-        object.__setattr__(self, "_local", [_owner(), state, args, kwargs, {}])
-        state[_owner()] = object.__getattribute__(self, "__dict__")
+        owner = _owner()
+        object.__setattr__(self, "_local", [owner, state, args, kwargs, {}])
+        state[owner] = object.__getattribute__(self, "__dict__")
+        if isinstance(owner, Task):
+            owner.ending.append(_Forgetting(self, owner))
         return self
 
     @classmethod
@@ -254,8 +261,41 @@ def _come_in(local: Any) -> None:
         first = not isinstance(owner, Task) or owner.number == 0
         place = record[1][owner] = dict(record[_INITIAL]) if first else {}
         if isinstance(owner, Task):
-            owner.ending.append(lambda: record[1].pop(owner, None))
+            owner.ending.append(_Forgetting(local, owner))
     object.__setattr__(local, "__dict__", place)
     record[0] = owner
     if new and type(local).__init__ is not object.__init__:
+        _initialize(local, record, owner, place)
+
+
+def _initialize(local: Any, record: list[Any], owner: object, place: dict[str, Any]) -> None:
+    """Let the class of a local fill the dictionary of a task, in which others may come."""
+    try:
         type(local).__init__(local, *record[2], **record[3])
+    except BaseException:
+        # As if it had never come: the next access begins anew.
+        record[1].pop(owner, None)
+        record[0] = None
+        raise
+    if record[0] is not owner and record[0] != owner:
+        object.__setattr__(local, "__dict__", place)
+        record[0] = owner
+
+
+class _Forgetting:
+    """Lets go what a task kept in a local, when the task ends. Does not keep the local alive."""
+
+    __slots__ = ("_local", "_owner")
+
+    def __init__(self, local: Any, owner: Task) -> None:
+        self._local, self._owner = weakref.ref(local), owner
+
+    def __call__(self) -> None:
+        local = self._local()
+        if local is None:
+            return
+        record = object.__getattribute__(local, "_local")
+        if record[0] is self._owner:
+            object.__setattr__(local, "__dict__", {})
+            record[0] = None
+        record[1].pop(self._owner, None)
