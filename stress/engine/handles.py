@@ -12,7 +12,7 @@ from typing import Any
 from stress.engine.context import controlled, running
 from stress.engine.execution import Execution
 from stress.engine.locks import check_limit, operation
-from stress.engine.task import Task
+from stress.engine.task import Aborted, Task
 
 START, JOIN = operation("start", "Thread"), operation("join", "Thread")
 _REAL_START, _REAL_COUNT = _thread.start_new_thread, _thread._count
@@ -84,14 +84,16 @@ def _as_unraisable(error: BaseException, function: object) -> Any:
 class Unraisable:
     """What stands for the `sys.unraisablehook` that was there before; it hands on to it.
 
-    A program that puts another in place wants to hear itself of what leaves its threads.
+    A program that puts another in place wants to hear itself of what leaves its threads. What
+    comes up because a task is unwound is nobody's news.
     """
 
     def __init__(self, real: Callable[[Any], object]) -> None:
         self._real = real
 
-    def __call__(self, arguments: Any, /) -> object:
-        return self._real(arguments)
+    def __call__(self, arguments: Any, /) -> None:
+        if arguments.exc_type is not Aborted:
+            self._real(arguments)
 
 
 class ThreadHandle:
@@ -153,9 +155,10 @@ def start_joinable_thread(
         return _REAL_START_JOINABLE(function, handle, daemon)
     if not callable(function):
         raise TypeError("thread function must be callable")
-    if type(handle) is _REAL_HANDLE and _is_bootstrap(function):
+    owner: Any = function.__self__ if isinstance(function, MethodType) else None
+    if type(handle) is _REAL_HANDLE and isinstance(owner, threading.Thread):
         # A thread of `threading` has a handle from the start, which only now becomes one of ours.
-        handle = function.__self__._handle = ThreadHandle()
+        handle = owner.__dict__["_handle"] = ThreadHandle()
     elif handle is None:
         handle = ThreadHandle()
     elif type(handle) is not ThreadHandle:
@@ -164,10 +167,6 @@ def start_joinable_thread(
         raise RuntimeError("thread already started")
     handle.begin(_spawn(function, (), {}, daemon=daemon))
     return handle
-
-
-def _is_bootstrap(function: object) -> bool:
-    return isinstance(function, MethodType) and isinstance(function.__self__, threading.Thread)
 
 
 def task_of(execution: Execution, thread: Any) -> Task | None:

@@ -363,7 +363,8 @@ class SimpleQueue:
         mine[0].point(_SIZE, self)
         return len(self._items)
 
-    __class_getitem__ = classmethod(GenericAlias)
+    def __class_getitem__(cls, item: Any, /) -> GenericAlias:
+        return GenericAlias(cls, item)
 
     def _controlled(self) -> Any:
         mine = controlled()

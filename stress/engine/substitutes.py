@@ -27,11 +27,8 @@ from stress.engine.execution import FIRST_IDENT
 from stress.engine.holders import find_holders
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
-<<<<<<< HEAD
 from stress.engine.task import Aborted
-=======
 from stress.engine.tracing import Tracing
->>>>>>> af1c67d (wip)
 
 #: What other modules may have taken by name.
 _SHARED: dict[Any, tuple[str, ...]] = {
@@ -55,55 +52,7 @@ class Surroundings:
 
     def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
         """Put everything in place. `wrappers`: more of it, as owner, name and what stands there."""
-        time_names = self._clock.names()
-        low = {
-            "allocate_lock": Lock,
-            "allocate": Lock,
-            "lock": Lock,
-            "RLock": RLock,
-            "_local": threads.Local,
-            "_count": handles.count,
-            "get_ident": threads.get_ident,
-            "get_native_id": threads.get_native_id,
-            "start_new_thread": handles.start_new_thread,
-            "start_new": handles.start_new_thread,
-            "start_joinable_thread": handles.start_joinable_thread,
-            "_ThreadHandle": handles.ThreadHandle,
-            "_set_sentinel": threads.set_sentinel,
-        }
-        replaced: dict[Any, dict[str, Any]] = {
-            _thread: low,
-            threading: {
-                "Lock": Lock,
-                "RLock": RLock,
-                "local": threads.Local,
-                "_allocate_lock": Lock,
-                "_CRLock": RLock,
-                "get_ident": threads.get_ident,
-                "get_native_id": threads.get_native_id,
-                "_start_new_thread": handles.start_new_thread,
-                "_start_joinable_thread": handles.start_joinable_thread,
-                "_set_sentinel": threads.set_sentinel,
-                "_time": time_names["monotonic"],
-                "excepthook": threads.excepthook,
-                "_thread_local_info": threads.Local(),
-                **threads.fresh_names(),
-            },
-            queue: {"SimpleQueue": SimpleQueue, "time": time_names["monotonic"]},
-            pools: {
-                # Held across scheduling points.
-                "_global_shutdown_lock": Lock.shadowing(pools._global_shutdown_lock),
-                "_threads_queues": weakref.WeakKeyDictionary(),
-                "_shutdown": False,
-            },
-            time: time_names,
-            sys: {
-                "unraisablehook": handles.Unraisable(sys.unraisablehook),
-                **self._trace.names(),
-                **self._profile.names(),
-            },
-            **sqlite.replaced_names(),
-        }
+        replaced = self._names()
         shared = {**_SHARED, **sqlite.shared_names()}
         taken = {
             id(getattr(source, name)): replaced[source][name]
@@ -124,23 +73,55 @@ class Surroundings:
         counter = pools.ThreadPoolExecutor._counter  # type: ignore[attr-defined]
         self._undo.append(lambda: setattr(pools.ThreadPoolExecutor, "_counter", counter))
         for owner, name, function in wrappers:
-            self._set_attribute(owner, name, function)
+            if name not in replaced.get(owner, ()):
+                self._set_attribute(owner, name, function)
         self._quieten()
         self._undo.append(self._randomness.enter())
         self._undo.append(sqlite.enter())
 
     def _quieten(self) -> None:
         """What comes up because a task is unwound is nobody's news."""
-        tell = sys.unraisablehook
-
-        def hook(unraisable: Any) -> None:
-            if unraisable.exc_type is not Aborted:
-                tell(unraisable)
-
-        self._set_name(sys.__dict__, "unraisablehook", hook)
         logger = logging.getLogger("concurrent.futures")
         logger.addFilter(_is_news)
         self._undo.append(lambda: logger.removeFilter(_is_news))
+
+    def _names(self) -> dict[Any, dict[str, Any]]:
+        """What stands for which names of which modules, as far as these have them."""
+        time_names = self._clock.names()
+        return {
+            _thread: _low_names(),
+            threading: {
+                "Lock": Lock,
+                "RLock": RLock,
+                "local": threads.Local,
+                "_allocate_lock": Lock,
+                "_CRLock": RLock,
+                "get_ident": threads.get_ident,
+                "get_native_id": threads.get_native_id,
+                "_start_new_thread": handles.start_new_thread,
+                "_start_joinable_thread": handles.start_joinable_thread,
+                "_set_sentinel": threads.set_sentinel,
+                "_time": time_names["monotonic"],
+                "excepthook": threads.excepthook,
+                "_thread_local_info": threads.Local(),
+                "_shutdown_locks_lock": Lock(),
+                **threads.fresh_names(),
+            },
+            queue: {"SimpleQueue": SimpleQueue, "time": time_names["monotonic"]},
+            pools: {
+                # Held across scheduling points.
+                "_global_shutdown_lock": Lock.shadowing(pools._global_shutdown_lock),
+                "_threads_queues": weakref.WeakKeyDictionary(),
+                "_shutdown": False,
+            },
+            time: time_names,
+            sys: {
+                "unraisablehook": handles.Unraisable(sys.unraisablehook),
+                **self._trace.names(),
+                **self._profile.names(),
+            },
+            **sqlite.replaced_names(),
+        }
 
     def leave(self) -> None:
         """Put everything back."""
@@ -156,6 +137,7 @@ class Surroundings:
         names["_limbo"].clear()
         self._forget_tasks()
         names["_threading_atexits"].clear()
+        names["_SHUTTING_DOWN"] = False
         if pools._shutdown or _open_pools():
             pools._shutdown = False
             pools._threads_queues = weakref.WeakKeyDictionary()
@@ -185,6 +167,25 @@ class Surroundings:
         setattr(cls, name, function)
 
 
+def _low_names() -> dict[str, Any]:
+    """What stands for the names of `_thread`."""
+    return {
+        "allocate_lock": Lock,
+        "allocate": Lock,
+        "lock": Lock,
+        "RLock": RLock,
+        "_local": threads.Local,
+        "_count": handles.count,
+        "get_ident": threads.get_ident,
+        "get_native_id": threads.get_native_id,
+        "start_new_thread": handles.start_new_thread,
+        "start_new": handles.start_new_thread,
+        "start_joinable_thread": handles.start_joinable_thread,
+        "_ThreadHandle": handles.ThreadHandle,
+        "_set_sentinel": threads.set_sentinel,
+    }
+
+
 @contextmanager
 def substitutes(wrappers: Sequence[tuple[Any, str, Any]] = ()) -> Iterator[Surroundings]:
     """Put the models, and `wrappers`, in place for the length of the block."""
@@ -203,6 +204,7 @@ def with_exit(program: Callable[[], object]) -> Callable[[], None]:
         try:
             program()
         finally:
+            threading.__dict__["_SHUTTING_DOWN"] = True
             for call in reversed(threading._threading_atexits):  # type: ignore[attr-defined]
                 call()
             if _open_pools():

@@ -73,10 +73,11 @@ def thread_start(self: Any) -> None:
 
 def _life(execution: Execution, thread: Any) -> None:
     try:
-        if threading._trace_hook:  # type: ignore[attr-defined]
-            sys.settrace(threading._trace_hook)  # type: ignore[attr-defined]
-        if threading._profile_hook:  # type: ignore[attr-defined]
-            sys.setprofile(threading._profile_hook)  # type: ignore[attr-defined]
+        names = threading.__dict__
+        if names["_trace_hook"]:
+            sys.settrace(names["_trace_hook"])
+        if names["_profile_hook"]:
+            sys.setprofile(names["_profile_hook"])
         thread.run()
     except BaseException as error:
         if execution.aborting or isinstance(error, KeyboardInterrupt):
@@ -164,6 +165,7 @@ def fresh_names() -> dict[str, Any]:
         "_shutdown_locks": set(),
         "_shutdown_handles": set(),
         "_threading_atexits": [],
+        "_SHUTTING_DOWN": False,
     }
 
 
