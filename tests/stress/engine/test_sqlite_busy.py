@@ -6,15 +6,19 @@ What is expected here was measured on SQLite itself, with its own waiting.
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Sequence
 
 import pytest
 
 from stress.engine.session import session
+from stress.exploration import explore, replay
+from stress.finding import FindingKind
 from tests.stress.engine import databases
 from tests.stress.engine.carriers import CARRIERS
 from tests.stress.engine.databases import opened
+from tests.stress.engine.programs import together
 
 TIMEOUT_S = 3.0
 WAITS, AT_ONCE, DONE = "waits", "at once", "done"
@@ -86,3 +90,32 @@ def test_whether_it_waits(
         outcome = session_.execute(program, lambda ready, pending, current: ready[0])
     assert outcome.failures == ()
     assert found == [expected]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_connection_and_a_lock_in_a_cycle(carrier: str) -> None:
+    """A function that SQLite calls wants a lock, whose holder wants the connection."""
+
+    def program() -> None:
+        lock = threading.Lock()
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+
+        def locked() -> int:
+            with lock:
+                return 1
+
+        def ask() -> None:
+            with lock:
+                connection.execute("SELECT 1").fetchone()
+
+        connection.create_function("locked", 0, locked)
+        together(lambda: connection.execute("SELECT locked()").fetchone(), ask)
+        connection.close()
+
+    exploration = explore(program, carrier=carrier)
+    (finding,) = exploration.findings
+    assert finding.kind is FindingKind.DEADLOCK
+    assert finding.details["cycle"] == [1, 2]
+    assert "waits to execute ConnectionInUse" in finding.message
+    assert finding.schedule is not None
+    assert replay(program, finding.schedule, carrier=carrier).findings[0].message == finding.message
