@@ -21,8 +21,8 @@ class Site:
     kind: str
     #: Of the attribute, global, cell or callee, where it is known; else empty.
     name: str
-    #: Qualified name of the function, as its code has it. What a comprehension does belongs to
-    #: the function around it, on every Python.
+    #: Qualified name of the function. What a comprehension does belongs to the function around
+    #: it, on every Python.
     function: str
     module: str
     file: str

@@ -40,6 +40,14 @@ class Body:
         return sys.version_info < (3, 12) and self.code.co_name in _COMPREHENSIONS
 
     @property
+    def name(self) -> str:
+        """The qualified name, as later Pythons have it: without comprehensions around it."""
+        if sys.version_info >= (3, 12):
+            return self.code.co_qualname
+        kept = [part for part in self.code.co_qualname.split(".") if part not in _COMPREHENSIONS]
+        return ".".join(kept)
+
+    @property
     def argument_count(self) -> int:
         """How many of the local names are arguments."""
         code = self.code

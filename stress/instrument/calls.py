@@ -83,6 +83,9 @@ def _made(stack: Sequence[Slot], callee: int, argument: int | None) -> Call | No
     if len(stack) < callee:
         return None
     slots = [stack[-callee]] if argument is None else [stack[-callee], stack[-argument]]
+    if slots[0].made_by == "LOAD_GLOBAL" and slots[0].name == "super":
+        # Later Pythons have an instruction for it.
+        return None
     if any(slot is NULL or slot.is_half_method for slot in slots) or slots[0].made_by in _UNSEEN:
         return None
     if argument is None:

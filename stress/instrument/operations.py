@@ -70,17 +70,20 @@ def is_of_constant(items: Sequence[Any], index: int) -> bool:
     return ON_OBJECTS[items[index].name] == ("iterate", 1) and _is_constant(items, index - 1)
 
 
-def tests_truth(items: Sequence[Any], index: int) -> bool:
-    """Is a variable, attribute or item tested? A container is empty or not."""
+def tested_load(items: Sequence[Any], index: int) -> Instr | None:
+    """What loads the variable, attribute or item that an instruction tests, if it does.
+
+    A container is empty or not: that is read here.
+    """
     name = items[index].name
-    if name != "TO_BOOL" and name != "UNARY_NOT" and not ("JUMP_" in name and "IF_" in name):
-        return False
-    if name.endswith("NONE") or not index:
-        return False
-    before = items[index - 1]
-    if isinstance(before, Instr) and before.name == "COPY" and before.arg == 1:
-        before = items[index - 2]
-    return isinstance(before, Instr) and before.name in _LOADS
+    if name not in ("TO_BOOL", "UNARY_NOT") and not ("JUMP_" in name and "IF_" in name):
+        return None
+    if name.endswith("NONE"):
+        return None
+    before = _instruction(items, index - 1)
+    if before is not None and before.name == "COPY" and before.arg == 1:
+        before = _instruction(items, index - 2)
+    return before if before is not None and before.name in _LOADS else None
 
 
 def changes_in_place(items: Sequence[Any], index: int) -> bool:
@@ -91,18 +94,25 @@ def changes_in_place(items: Sequence[Any], index: int) -> bool:
     return not isinstance(_constant(items, index - 1), _PASSIVE)
 
 
-def entry_location(items: Sequence[Any], index: int) -> Any:
-    """Where in the source the manager is that an instruction enters."""
+def expression_location(items: Sequence[Any], index: int) -> Any:
+    """Where in the source the expression is that an instruction enters or iterates."""
     location = items[index].location
     if sys.version_info < (3, 13):
-        # There the entry itself is at the whole statement, whichever manager it is.
+        # There the instruction itself is at the whole statement or comprehension.
         before = next((i for i in reversed(items[:index]) if isinstance(i, Instr)), None)
         location = before.location if before and before.location else location
     return location
 
 
+def _instruction(items: Sequence[Any], index: int) -> Instr | None:
+    """The instruction there; None for what is none, as a label is."""
+    item = items[index] if index >= 0 else None
+    return item if isinstance(item, Instr) else None
+
+
 def _is_constant(items: Sequence[Any], index: int) -> bool:
-    return index >= 0 and isinstance(items[index], Instr) and items[index].name == "LOAD_CONST"
+    item = _instruction(items, index)
+    return item is not None and item.name == "LOAD_CONST"
 
 
 def _constant(items: Sequence[Any], index: int) -> Any:

@@ -17,8 +17,9 @@ from bytecode.instr import TryBegin
 from stress.instrument.body import Unreadable
 
 _NULL_FIRST = sys.version_info < (3, 13)
-#: Before these the stack is kept.
 CALLS = frozenset({"CALL", "CALL_KW", "CALL_FUNCTION_EX", "WITH_EXCEPT_START"})
+#: Before these the stack is kept.
+_KEPT = CALLS | {"FOR_ITER"}
 _METHOD_LOADS = frozenset({"LOAD_METHOD", "LOAD_ATTR", "LOAD_SUPER_ATTR"})
 
 
@@ -56,7 +57,7 @@ def is_method_load(instruction: Instr) -> bool:
 
 
 def stacks(items: Sequence[Any]) -> dict[int, tuple[Slot, ...]]:
-    """Index of an instruction of `CALLS` -> the stack before it; unreachable ones are left out.
+    """Index of a call or a step of a loop -> the stack before it; unreachable ones are left out.
 
     Raises Unreadable where two ways to an instruction bring stacks of different depth.
     """
@@ -76,7 +77,7 @@ def stacks(items: Sequence[Any]) -> dict[int, tuple[Slot, ...]]:
                         raise Unreadable(f"stack depths differ at {item.name}")
                     break
                 depths[index] = len(stack)
-                if item.name in CALLS:
+                if item.name in _KEPT:
                     found[index] = tuple(stack)
                 if item.has_jump():
                     assert isinstance(item.arg, Label)

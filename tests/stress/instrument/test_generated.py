@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from stress.instrument import Hooks, instrumented
 from tests.stress.instrument.generated import Writer
 
-EXAMPLES = 3000 if os.environ.get("STRESS_WIDE") else 100
+EXAMPLES = 3000 if os.environ.get("STRESS_WIDE") else 40
 
 
 class Box:
@@ -115,10 +115,12 @@ def without_addresses(value: Any) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("no_cache")
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.large_base_example],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     database=None,
     derandomize=not os.environ.get("STRESS_WIDE"),
 )
