@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from benchmarks.news import News
 from benchmarks.rows import Bar, Row
-from stress.exploration import explore
+from benchmarks.stopwatch import timed
 
 GROUP = "time per step on greenlets, as programs grow"
 #: A hundred times the steps: the time of each may differ by the noise of a shared machine.
@@ -105,7 +105,8 @@ def growth(
     for number in range(rounds):
         for size in sizes:
             news(f"{name}: {size:,}, round {number + 1} of {rounds}")
-            times[size].append(microseconds_per_step(make(size), seed=number, size=size))
+            execution = timed(make(size), max(3, 2000 // size), seed=number)
+            times[size].append(execution.microseconds_per_step)
     medians = {size: statistics.median(found) for size, found in times.items()}
     return [
         Row(
@@ -119,17 +120,3 @@ def growth(
         )
         for size in sizes
     ]
-
-
-def microseconds_per_step(program: Callable[[], None], seed: int, size: int) -> float:
-    """Mean of as many executions as make this worth the while."""
-    found = explore(
-        program,
-        executions=max(2, 2000 // size),
-        seed=seed,
-        step_limit=1_000_000,
-        carrier="greenlet",
-    )
-    if found.findings:
-        raise SystemExit(f"a program of the benchmark went wrong: {found.findings[0].message}")
-    return found.statistics.elapsed_s / found.statistics.steps * 1e6

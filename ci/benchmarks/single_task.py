@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import statistics
-import time
+from time import process_time
 
 from benchmarks.bodies import Body, bodies
 from benchmarks.news import News
 from benchmarks.rows import Bar, Row
-from stress.exploration import explore
+from benchmarks.stopwatch import timed
 
 BAR = Bar(10, at_least=False)
 GROUP = "instrumented code, one ready task"
-#: Far beyond what any body takes.
-STEP_LIMIT = 10_000_000
 
 
 def single_task(quick: bool, news: News) -> list[Row]:
@@ -27,25 +25,16 @@ def single_task(quick: bool, news: News) -> list[Row]:
 
 
 def body_row(body: Body, rounds: int, repeats: int) -> Row:
-    """Medians of rounds that take turns, bare and under control."""
+    """Medians of rounds that take turns, bare and under control; all of processor time."""
     bare, controlled = [], []
     body.run()
     for _ in range(rounds):
-        began = time.perf_counter()
         for _ in range(repeats):
+            began = process_time()
             body.run()
-        bare.append((time.perf_counter() - began) / repeats * 1e3)
-        found = explore(
-            body.run,
-            targets=body.targets,
-            executions=repeats,
-            step_limit=STEP_LIMIT,
-            carrier="greenlet",
-        )
-        if found.findings:
-            raise SystemExit(f"{body.name} under control: {found.findings[0].message}")
-        controlled.append(found.statistics.elapsed_s / found.statistics.executions * 1e3)
-    steps = found.statistics.steps // found.statistics.executions
+            bare.append((process_time() - began) * 1e3)
+        execution = timed(body.run, repeats, targets=body.targets)
+        controlled.append(execution.seconds * 1e3)
     return Row(
         group=GROUP,
         name=body.name,
@@ -54,5 +43,5 @@ def body_row(body: Body, rounds: int, repeats: int) -> Row:
         beside="ms bare:",
         other=statistics.median(bare),
         bar=BAR,
-        note=f"{steps:,} steps",
+        note=f"{execution.steps:,.0f} steps",
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import statistics
 import threading
-import time
+from time import process_time
 
 import greenlet
 
 from benchmarks.news import News
 from benchmarks.rows import Bar, Row
-from stress.exploration import explore
+from benchmarks.stopwatch import timed
 
 BAR = Bar(4, at_least=False)
 
@@ -48,14 +48,14 @@ def switch_and_call(count: int) -> float:
         pass
 
     other = greenlet.greenlet(back)
-    began = time.perf_counter()
+    began = process_time()
     for _ in range(count):
         other.switch()
-    switched = (time.perf_counter() - began) / 2
-    began = time.perf_counter()
+    switched = (process_time() - began) / 2
+    began = process_time()
     for _ in range(count):
         nothing(1, 2, 3)
-    return (switched + time.perf_counter() - began) / count * 1e6
+    return (switched + process_time() - began) / count * 1e6
 
 
 def step(quick: bool, news: News) -> list[Row]:
@@ -64,8 +64,7 @@ def step(quick: bool, news: News) -> list[Row]:
     steps, floors = [], []
     for seed in range(rounds):
         news(f"scheduling step: round {seed + 1} of {rounds}")
-        explored = explore(two_writers, executions=10, seed=seed, carrier="greenlet")
-        steps.append(explored.statistics.elapsed_s / explored.statistics.steps * 1e6)
+        steps.append(timed(two_writers, 10, seed).microseconds_per_step)
         floors.append(switch_and_call(50_000))
     return [
         Row(

@@ -15,6 +15,7 @@ from rich.console import Console
 from benchmarks.bodies import bodies
 from benchmarks.news import News
 from benchmarks.rows import Bar, Row
+from benchmarks.stopwatch import Stopwatch, timed
 
 
 @pytest.fixture
@@ -72,3 +73,29 @@ def test_news_on_a_terminal_are_one_line() -> None:
 @pytest.mark.parametrize("body", bodies(), ids=lambda body: body.name)
 def test_bodies_run_and_their_copies_are_pure(body: object) -> None:
     body.run()
+
+
+def test_a_stopwatch_times_each_execution_of_a_random_walk() -> None:
+    watch = Stopwatch(0)
+    assert watch.begin(0)
+    assert watch.begin(1)
+    assert len(watch.began) == 2
+    assert watch.choose([3], [], None) == 3
+
+
+def test_what_is_timed_has_its_steps() -> None:
+    shared: dict[int, int] = {}
+
+    def program() -> None:
+        for number in range(3):
+            shared[number] = number
+
+    assert timed(program, 2).steps >= 3
+
+
+def test_what_fails_is_not_timed() -> None:
+    def program() -> None:
+        raise ValueError("too bad")
+
+    with pytest.raises(SystemExit, match="too bad"):
+        timed(program, 2)
