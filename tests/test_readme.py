@@ -22,15 +22,75 @@ def block(language: str, after: str = "") -> str:
     return found[1]
 
 
-def test_the_race_of_the_example_is_found(tmp_path: Path) -> None:
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
     (tmp_path / "shop.py").write_text(block("python"), encoding="utf-8")
-    (command,) = (line for line in block("console").splitlines() if line.startswith("$ "))
-    words = command.removeprefix("$ ").split()
-    assert words[:3] == ["hermes-stress", "run", "shop:main"]
-    arguments = ["-m", "stress", *words[1:], "--time", "60", "--stop-on-first", "--json"]
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=100
+    return tmp_path
+
+
+def ran(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("STRESS_")}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=environment,
     )
+
+
+def without_numbers(line: str) -> str:
+    """The line without what differs from machine to machine."""
+    return re.sub(
+        r"\d[\d,.]*", "N", re.sub(r"(executions?|switches|in) \d.*", r"\1", line)
+    ).rstrip()
+
+
+def test_the_example_is_explored_as_shown(shop: Path) -> None:
+    pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
+    command, *shown = block("console").splitlines()
+    words = command.removeprefix("$ ").split()
+    assert words == ["hermes-stress", "explore", "shop:main"]
+    done = ran(shop, "-m", "stress", *words[1:])
+    assert done.returncode == 1, done.stderr
+    assert done.stderr == ""
+    # In this order, and nothing left out but where it says so.
+    printed = [without_numbers(line) for line in done.stdout.splitlines()]
+    at, gap = 0, False
+    for line in map(without_numbers, shown):
+        if line == "…":
+            gap = True
+            continue
+        at = printed.index(line, at) if gap else at
+        assert printed[at] == line
+        at, gap = at + 1, False
+    assert at == len(printed)
+
+
+def test_what_the_example_finds_is_replayed(shop: Path) -> None:
+    pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
+    (command,) = (line for line in block("console").splitlines() if line.startswith("run it again"))
+    assert ran(shop, "-m", "stress", "explore", "shop:main").returncode == 1
+    words = command.removeprefix("run it again: hermes-stress ").split()
+    done = ran(shop, "-m", "stress", *words)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.endswith("reproduced, by one execution under its schedule\n")
+
+
+def test_the_example_in_python(shop: Path) -> None:
+    pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
+    done = ran(shop, "-c", block("python", "The same from Python"))
+    assert done.returncode == 1
+    assert "FindingsFound: AssertionError: sold 2 of 1" in done.stderr
+    assert "interleaving" in done.stderr
+
+
+def test_the_race_of_the_example_is_found_on_real_threads(shop: Path) -> None:
+    (command,) = re.findall(r"^\$ (hermes-stress run .*)$", README, re.MULTILINE)
+    words = command.split()
+    assert words[:3] == ["hermes-stress", "run", "shop:main"]
+    done = ran(shop, "-m", "stress", *words[1:], "--time", "60", "--stop-on-first", "--json")
     assert done.returncode == 1, done.stderr
     (finding,) = json.loads(done.stdout)["findings"]
     assert re.fullmatch(r"AssertionError: sold \d of 1", finding["message"])
