@@ -9,7 +9,9 @@ import importlib
 import json
 import opcode
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -381,3 +383,24 @@ def test_a_script(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout == "[('read', 'value', '__main__')] []\n"
+
+
+def work_in_threads() -> int:
+    total: list[int] = []
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(total.append, number) for number in range(200)]
+        assert [future.result() for future in futures] == [None] * 200
+    return sum(total)
+
+
+def test_real_threads_call_the_hooks_too() -> None:
+    threads: set[int] = set()
+
+    def hook(*_: Any) -> None:
+        threads.add(threading.get_ident())
+
+    targets = ("concurrent.futures", "threading", "queue", __name__)
+    with instrumented(targets, Hooks(hook, hook)) as made:
+        assert work_in_threads() == sum(range(200))
+    assert len(threads) > 1
+    assert made.missing == frozenset()

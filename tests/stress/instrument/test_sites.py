@@ -128,3 +128,85 @@ def without_columns(source: str) -> Any:
 def test_code_without_columns_has_sites_too() -> None:
     function = without_columns("def function(box):\n return box.value + box.value\n")
     assert numbers(watch(function, BOX), "read", "value") == [0, 1]
+
+
+SOURCE = """
+class Store:
+    total = 0
+    def update(self, names, lock):
+        global total
+        with lock, self.lock as held:
+            for name in self.names:
+                if name in names or not self.items:
+                    continue
+                self.items[name] += 1
+        try:
+            found = [self.items[n] for n in names if n and self.items]
+            total = total + sum(
+                self.items[n]
+                for n in names
+                for _ in self.names
+            )
+        finally:
+            self.items.clear()
+        return [lambda: self.items for _ in found], super().update(*names)
+"""
+#: Kind, name, function below `Store.update`, and number: the same on every Python.
+PLACES = """
+call clear 0
+call sum 0
+call update 0
+contains - 0
+enter - 0
+enter - 1
+exit - 0
+exit - 1
+iterate - 0
+iterate - 1
+iterate - 2
+iterate - 3
+iterate - 4
+iterate - 5
+iterate - 6
+read clear 0
+read item - 0
+read item - 1
+read item - 2
+read item - 3
+read item - 4
+read items 0
+read items 1
+read items 2
+read items 3
+read items 4
+read lock 0
+read names 0
+read total 0
+read update 0
+write item - 0
+write total 0
+iterate - 0 .<locals>.<genexpr>
+iterate - 1 .<locals>.<genexpr>
+iterate - 2 .<locals>.<genexpr>
+read item - 0 .<locals>.<genexpr>
+read items 0 .<locals>.<genexpr>
+read names 0 .<locals>.<genexpr>
+read items 0 .<locals>.<lambda>
+"""
+
+
+def test_places_are_the_same_on_every_python() -> None:
+    from stress.instrument.rewrite import Rewriter
+
+    found: list[str] = []
+
+    def collect(rewritten: Any) -> None:
+        _, places, nested = rewritten
+        for kind, name, function, _, number in places:
+            assert function.startswith("Store.update")
+            found.append(f"{kind} {name or '-'} {number} {function[12:]}".strip())
+        for inner in nested.values():
+            collect(inner)
+
+    collect(Rewriter(frozenset({"total"})).rewrite(compile(SOURCE, "made_here.py", "exec")))
+    assert sorted(set(found)) == sorted(PLACES.strip().splitlines())
