@@ -9,6 +9,12 @@ from stress.events import Anchor
 from stress.site import Site
 
 
+class Numbers(Protocol):
+    """Numbers objects by their first use; 0 for None."""
+
+    def number(self, subject: object) -> int: ...
+
+
 class Pending:
     """What a task is about to do. Good for the length of one call: the engine reuses it.
 
@@ -20,7 +26,7 @@ class Pending:
 
     __slots__ = ("_numbers", "anchor", "object", "site", "task", "yielding")
 
-    def __init__(self, task: int, site: Site, numbers: dict[int, int]) -> None:
+    def __init__(self, task: int, site: Site, numbers: Numbers) -> None:
         self.task = task
         self.site = site
         self.anchor: Anchor | None = None
@@ -35,17 +41,10 @@ class Pending:
         Objects are numbered when they are first asked for, so that the same strategy sees the
         same numbers in every execution with the same choices.
         """
-        return number_of(self.object, self._numbers)
+        return self._numbers.number(self.object)
 
     def __repr__(self) -> str:
         return f"Pending({self.task}, {self.site.kind!r}, {self.site.name!r})"
-
-
-def number_of(subject: object, numbers: dict[int, int]) -> int:
-    """The number of an object in `numbers`, by the order of first use; 0 for None."""
-    if subject is None:
-        return 0
-    return numbers.setdefault(id(subject), len(numbers) + 1)
 
 
 class Strategy(Protocol):

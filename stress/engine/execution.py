@@ -18,6 +18,7 @@ from stress.engine.carriers import NOBODY, Carrier
 from stress.engine.outcome import Ending, Failure, Outcome
 from stress.engine.recording import Recorder
 from stress.engine.spinning import Watch
+from stress.engine.subjects import Subjects
 from stress.engine.task import Aborted, Gate, Outside, Task, not_ready
 from stress.engine.timers import Timers
 from stress.engine.unwinding import Unwinding
@@ -83,8 +84,8 @@ class Execution:
         #: The tasks that are in calls outside of control; None where there never was one.
         self.outside: Outside | None = None
         self.over = False
-        #: Objects by id, numbered by their first use.
-        self.numbers: dict[int, int] = {}
+        #: Objects that a strategy asked for, numbered by their first use.
+        self.numbers = Subjects()
         self._ending = Ending.FINISHED
         self._error: BaseException | None = None
         self._watch: Watch | None = None

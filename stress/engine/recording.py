@@ -24,6 +24,8 @@ Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
 
 _FRAMES = 40
 _ENGINE = __file__.rpartition("/")[0] + "/"
+#: Below the frames of a task come those of its carrier, and of whoever explores.
+_CARRIERS = f"{_ENGINE}carriers.py"
 _BEGIN = Anchor("begin", "", "", 1)
 
 
@@ -146,6 +148,8 @@ class Recorder:
         outermost = None
         while frame is not None:
             file = frame.f_code.co_filename
+            if file == _CARRIERS:
+                break
             library = self._is_library.get(file)
             if library is None:
                 library = self._is_library[file] = is_library(file, self._target)

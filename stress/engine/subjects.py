@@ -13,11 +13,11 @@ _SWEEP = 200
 
 
 class Subjects:
-    """Numbers objects for one recorded execution.
+    """Numbers objects for one execution.
 
     An address alone does not tell objects apart: it is used again. So objects are remembered by
     weak reference; lists and dictionaries, which have none, are held until nobody else does. They
-    then end at the next step instead of at once.
+    then end at a later step instead of at once.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,7 @@ class Subjects:
         try:
             reference = weakref.ref(subject)
         except TypeError:
+            self.sweep()
             self._held[id(subject)] = subject
         self._last += 1
         self._numbers[id(subject)] = self._last, reference

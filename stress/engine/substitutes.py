@@ -25,6 +25,7 @@ from stress.engine import conditions, handles, sqlite, threads
 from stress.engine.clock import Clock
 from stress.engine.execution import FIRST_IDENT
 from stress.engine.holders import find_holders
+from stress.engine.identities import Identities
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
 from stress.engine.task import Aborted
@@ -47,6 +48,7 @@ class Surroundings:
     def __init__(self) -> None:
         self._clock = Clock()
         self._randomness = Randomness()
+        self._identities = Identities()
         self._trace, self._profile = Tracing("trace"), Tracing("profile")
         self._undo: list[Callable[[], None]] = []
 
@@ -72,7 +74,7 @@ class Surroundings:
             self._set_method(cls, name, function)
         counter = pools.ThreadPoolExecutor._counter  # type: ignore[attr-defined]
         self._undo.append(lambda: setattr(pools.ThreadPoolExecutor, "_counter", counter))
-        for owner, name, function in wrappers:
+        for owner, name, function in (*wrappers, *self._identities.replaced()):
             if name not in replaced.get(owner, ()):
                 self._set_attribute(owner, name, function)
         self._quieten()
@@ -143,6 +145,7 @@ class Surroundings:
             pools._threads_queues = weakref.WeakKeyDictionary()
         pools.ThreadPoolExecutor._counter = itertools.count().__next__  # type: ignore[attr-defined]
         self._randomness.begin(seed)
+        self._identities.begin()
 
     def _forget_tasks(self) -> None:
         """Threads that were never begun in the ordinary way (`_DummyThread`) enter themselves."""
