@@ -131,15 +131,18 @@ def make_call(unshadowed: Unshadowed) -> Hook:
             return
         known = kinds.get(type(subject))
         if known is None:
-            known = kinds[type(subject)] = isinstance(subject, shared) or _is_iterator(subject)
+            known = kinds[type(subject)] = isinstance(subject, shared) or _is_in_c(type(subject))
         if known and not (context.guarded and controlled() is None):
             execution.point(site, subject)
 
     return call
 
 
-def _is_iterator(subject: Any) -> bool:
-    return type(subject).__module__ == "builtins" and type(subject).__name__.endswith("iterator")
+def _is_in_c(made: type) -> bool:
+    """Whether it is an iterator of a container, or of `sqlite3`, which is not imported for this."""
+    if made.__module__ == "builtins" and made.__name__.endswith("iterator"):
+        return True
+    return any(base.__module__ == "sqlite3" for base in made.__mro__)
 
 
 def _look_at(made: type[Any]) -> frozenset[str] | None:

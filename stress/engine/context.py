@@ -35,11 +35,13 @@ context = Context()
 def controlled() -> tuple[Execution, Task] | None:
     """The execution and its running task, where the caller is that task; None elsewhere."""
     execution = context.execution
-    if execution is None or execution.current is None:
+    if execution is None:
         return None
-    if context.guarded and _IDENT() != execution.current.unit.ident:
+    # Read once: for a thread that is no task it may change at any moment.
+    task = execution.current
+    if task is None or (context.guarded and _IDENT() != task.unit.ident):
         return None
-    return execution, execution.current
+    return execution, task
 
 
 def running() -> tuple[Execution, Task]:
@@ -55,10 +57,7 @@ def only_when_controlled(model: Callable[..., Any], real: Callable[..., Any]) ->
 
     @functools.wraps(real)
     def either(*args: Any, **kwargs: Any) -> Any:
-        execution = context.execution
-        if execution is None or execution.current is None:
-            return real(*args, **kwargs)
-        if context.guarded and _IDENT() != execution.current.unit.ident:
+        if controlled() is None:
             return real(*args, **kwargs)
         return model(*args, **kwargs)
 

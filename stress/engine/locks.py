@@ -69,10 +69,10 @@ class Lock:
         """As the real one does."""
         execution = context.execution
         if execution is None or execution.current is None or context.guarded:
-            if controlled() is None:
+            mine = controlled()
+            if mine is None:
                 return bool(self._outside().acquire(blocking, timeout))
-            execution = context.execution
-            assert execution is not None
+            execution = mine[0]
         if self.execution is not execution:
             self._renew(execution)
         if blocking is not True or timeout != -1:
@@ -102,11 +102,11 @@ class Lock:
         """As the real one does. All who wait become ready: the strategy says who is first."""
         execution = context.execution
         if execution is None or execution.current is None or context.guarded:
-            if controlled() is None:
+            mine = controlled()
+            if mine is None:
                 self._outside().release()
                 return
-            execution = context.execution
-            assert execution is not None
+            execution = mine[0]
         if self.owner is None or self.execution is not execution:
             if execution.aborting:
                 return  # Its task was unwound out of a wait, in which it does not hold it.

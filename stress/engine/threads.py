@@ -24,10 +24,9 @@ _FIRST_NATIVE_ID = 1 << 22
 
 def get_ident() -> int:
     """`threading.get_ident`: of the task, the same in every execution."""
-    execution = context.execution
-    if execution is None or execution.current is None:
+    if context.execution is None:
         return _IDENT()
-    mine = controlled() if context.guarded else (execution, execution.current)
+    mine = controlled()
     return _IDENT() if mine is None else mine[1].ident
 
 
