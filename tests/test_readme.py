@@ -15,9 +15,9 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def block(language: str, after: str = "") -> str:
+def block(language: str, after: str = "", page: str = README) -> str:
     """The first code block in that language after a text."""
-    found = re.search(rf"```{language}\n(.*?)```", README[README.index(after) :], re.DOTALL)
+    found = re.search(rf"```{language}\n(.*?)```", page[page.index(after) :], re.DOTALL)
     assert found, f"no {language} block after {after!r}"
     return found[1]
 
@@ -94,6 +94,23 @@ def test_the_race_of_the_example_is_found_on_real_threads(shop: Path) -> None:
     assert done.returncode == 1, done.stderr
     (finding,) = json.loads(done.stdout)["findings"]
     assert re.fullmatch(r"AssertionError: sold \d of 1", finding["message"])
+
+
+def test_the_example_for_pytest_on_the_page_of_controlled_execution(shop: Path) -> None:
+    pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
+    page = (ROOT / "docs" / "controlled-execution.md").read_text(encoding="utf-8")
+    (shop / "test_shop.py").write_text(block("python", "### In pytest", page), encoding="utf-8")
+    done = ran(shop, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py")
+    assert done.returncode == 1, done.stdout
+    assert "interleaving" in done.stdout
+    assert "run it again: stress.replay(program, '.stress/findings/exception-" in done.stdout
+
+
+def test_every_link_on_the_page_leads_somewhere() -> None:
+    page = (ROOT / "docs" / "controlled-execution.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors
 
 
 @pytest.mark.parametrize("session", ["tests", "stress"])
