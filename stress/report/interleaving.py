@@ -304,7 +304,8 @@ def _cut(rows: list[Row]) -> list[Row]:
 def _names(finding: Finding) -> Mapping[int, str]:
     """Each task by number, with the name of its thread, else of the function that it is in."""
     known = finding.details.get("tasks")
-    threads = {int(k): str(v) for k, v in known.items()} if isinstance(known, Mapping) else {}
+    told = known.items() if isinstance(known, Mapping) else ()
+    threads = {int(number): str(name) for number, name in told if str(number).isdecimal()}
     functions: dict[int, Counter[str]] = {}
     names: dict[int, str] = {}
     for event in finding.trace:
@@ -324,7 +325,11 @@ def _ends(finding: Finding) -> Sequence[Mapping[str, Any]]:
     ends = finding.details.get("ends")
     if not isinstance(ends, Sequence) or isinstance(ends, str):
         return ()
-    return [end for end in ends if isinstance(end, Mapping) and "task" in end and "text" in end]
+    return [
+        end
+        for end in ends
+        if isinstance(end, Mapping) and isinstance(end.get("task"), int) and "text" in end
+    ]
 
 
 def _place(event: Event) -> str:

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from stress.api import RunProgress
-from stress.report.progress import progress_display, progress_line
+from stress.exploration import Progress
+from stress.report.progress import exploration_news, news_line, progress_display, progress_line
 
 
 def news(**members: object) -> RunProgress:
@@ -48,6 +49,33 @@ def test_a_line_tells_everything() -> None:
         "elapsed 30.0 s"
     )
     assert "2 findings (seen 3 times)" in progress_line(news(findings=2, occurrences=3))
+
+
+def explored(**members: object) -> Progress:
+    values: dict[str, object] = {
+        "executions": 12_800,
+        "elapsed_s": 3.2,
+        "findings": 0,
+        "executions_per_s": 4000.4,
+        "time_left_s": None,
+    }
+    return Progress(**(values | members))  # type: ignore[arg-type]
+
+
+def test_a_line_of_an_exploration() -> None:
+    assert news_line(exploration_news(explored())) == (
+        "12,800 executions · 4,000/s · no findings · elapsed 3.2 s"
+    )
+    line = news_line(exploration_news(explored(findings=3, time_left_s=1.0)), 20_000)
+    assert line == "12,800/20,000 executions · 4,000/s · 3 went wrong · elapsed 3.2 s · left 1.0 s"
+
+
+def test_an_exploration_on_a_terminal(terminal: tuple[Console, io.StringIO]) -> None:
+    console, stream = terminal
+    with progress_display(console, title="shop:main", news=exploration_news) as update:
+        update(explored(findings=3))
+        for words in ("shop:main", "12,800 executions", "4,000/s", "3 went wrong"):
+            assert words in stream.getvalue()
 
 
 def test_plain_lines_come_after_two_seconds_and_then_every_five() -> None:
