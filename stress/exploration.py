@@ -198,7 +198,8 @@ class ThreeFunctions:
                 raise InvalidArgument(f"{function!r} is not callable; give functions")
         if not workers:
             raise InvalidArgument("workers is empty; give at least one function")
-        self._setup, self._workers, self._invariant = setup, workers, invariant
+        self._setup, self._invariant = setup, invariant
+        self._workers = tuple((worker, _name(worker)) for worker in workers)
         # A finding is about the functions of the user, by whose names it is told and known again.
         self.__module__ = str(getattr(invariant, "__module__", type(self).__module__))
         first, *names, last = (_name(f).rpartition(".")[2] for f in (setup, *workers, invariant))
@@ -210,8 +211,8 @@ class ThreeFunctions:
 
         state = self._setup()
         threads = [
-            threading.Thread(target=worker, args=(state,), name=_name(worker))
-            for worker in self._workers
+            threading.Thread(target=worker, args=(state,), name=name)
+            for worker, name in self._workers
         ]
         for thread in threads:
             thread.start()

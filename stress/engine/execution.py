@@ -41,7 +41,7 @@ class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "_choose", "_ending", "_error", "_step_limit", "_stuck", "_unwound", "_watch", "aborting",
+        "_choose", "_ending", "_error", "_step_limit", "_steps_to_end", "_watch", "aborting",
         "alive", "carrier", "checkpoint", "chosen", "clock_s", "current", "failures", "numbers",
         "opened", "outside", "over", "pendings", "preemptions", "ready", "recorder", "several",
         "steps", "switches", "tasks", "timers", "uncontrolled", "unwinding",
@@ -89,6 +89,7 @@ class Execution:
         self._ending = Ending.FINISHED
         self._error: BaseException | None = None
         self._watch: Watch | None = None
+        self._steps_to_end = 0
         #: Made when it is needed: when everything is to end.
         self.unwinding: Unwinding
 
@@ -190,10 +191,10 @@ class Execution:
 
     def shut(self, gate: Gate) -> None:
         """Nobody can pass the gate now: who is about to is not ready any more."""
-        waiters = gate.waiters
-        if waiters and not self.aborting:
+        if gate.waiters and not self.aborting:
+            tasks, waiters = self.tasks, set(gate.waiters)
             for number in waiters:
-                self.tasks[number].blocked = gate
+                tasks[number].blocked = gate
             self.ready = [number for number in self.ready if number not in waiters]
             self.several = len(self.ready) > 1
 
@@ -242,7 +243,7 @@ class Execution:
 
         unit = self.carrier.unit(job) if number else self.carrier.first(job)
         pending = Pending(number, BEGIN, self.numbers)
-        task = Task(self, number, ident or FIRST_IDENT + number, unit, daemon, pending)
+        task = Task(number, ident or FIRST_IDENT + number, unit, daemon, pending)
         self.tasks.append(task)
         self.pendings.append(pending)
         if not daemon:
@@ -281,9 +282,6 @@ class Execution:
         if self._error is not None:
             raise self._error
         outcome = self._outcome()
-        for task in self.tasks:
-            task.let_go()
-        self.pendings.clear()
         self.unwinding.let_go()
         return outcome
 
@@ -295,7 +293,7 @@ class Execution:
             spinning=() if self._watch is None else self._watch.spinning,
             chosen=tuple(self.chosen),
             tasks=len(self.tasks),
-            steps=self.steps,
+            steps=self._steps_to_end,
             context_switches=self.switches + self.preemptions,
             preemptions=self.preemptions,
             clock_s=self.clock_s,
@@ -333,6 +331,7 @@ class Execution:
             return None
         for end in task.ending:
             end()
+        task.ending.clear()
         if not self.aborting:
             self.ready.remove(task.number)
             self.several = len(self.ready) > 1
@@ -424,16 +423,18 @@ class Execution:
     # -- the clock ------------------------------------------------------------------------------
 
     def pass_time(self) -> bool:
-        """Move the clock to the next deadline, and wake who waits for it; False without one."""
+        """Move the clock to the next deadline, and wake all who wait for it; False without one."""
         deadline_s = self.timers.first()
         if deadline_s is None:
             return False
-        task = self.timers.pop()
         self.clock_s = max(self.clock_s, deadline_s)
-        gate, task.timed_out = task.blocked, True
-        if task.number in gate.waiters:
-            gate.waiters.remove(task.number)
-        self.release(task)
+        # All whose moment it is: which of them goes first is for the strategy to say.
+        while self.timers.first() == deadline_s:
+            task = self.timers.pop()
+            gate, task.timed_out = task.blocked, True
+            if task.number in gate.waiters:
+                gate.waiters.remove(task.number)
+            self.release(task)
         return True
 
     def let_time_pass(self) -> None:
@@ -484,6 +485,8 @@ class Execution:
             self.recorder.note_waiting(self.tasks)
         if not self.aborting:
             self.unwinding = Unwinding(self)
+            # What tasks still do while they are unwound is no part of the execution.
+            self._steps_to_end = self.steps
         self.aborting = True
         self.checkpoint = 0
         self.several = False

@@ -173,7 +173,8 @@ def task_of(execution: Execution, thread: Any) -> Task | None:
     """The task that a `threading.Thread` is in this execution; None where it is none."""
     task = thread.__dict__.get("_task")
     if task is not None:
-        return task if task.execution is execution else None
+        tasks, number = execution.tasks, task.number
+        return task if number < len(tasks) and tasks[number] is task else None
     ident = thread._ident
     if ident is None:
         return None

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stress.engine.context import only_when_controlled
-
-_NUMBERED = (threading.Thread, futures.Future)
+from stress.engine.thread_making import make_thread_init
 
 
 class Identities:
@@ -32,11 +31,17 @@ class Identities:
     def replaced(self) -> list[tuple[Any, str, Any]]:
         """Owner, name and what stands there."""
         found: list[tuple[Any, str, Any]] = [(futures, "id", number_or_id)]
-        for cls in _NUMBERED:
+        for cls, model in (
+            (threading.Thread, make_thread_init(self._number)),
+            (futures.Future, self._making(futures.Future.__init__)),
+        ):
             real = vars(cls)["__init__"]
-            found.append((cls, "__init__", only_when_controlled(self._making(real), real)))
+            found.append((cls, "__init__", only_when_controlled(model, real)))
             found.append((cls, "__hash__", number_or_hash))
         return found
+
+    def _number(self) -> int:
+        return next(self._numbers)
 
     def _making(self, real: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(real)

@@ -23,6 +23,7 @@ from typing import Any
 
 from stress.engine import conditions, handles, sqlite, threads
 from stress.engine.clock import Clock
+from stress.engine.context import only_when_controlled
 from stress.engine.execution import FIRST_IDENT
 from stress.engine.holders import find_holders
 from stress.engine.identities import Identities
@@ -86,6 +87,8 @@ class Surroundings:
         logger = logging.getLogger("concurrent.futures")
         logger.addFilter(_is_news)
         self._undo.append(lambda: logger.removeFilter(_is_news))
+        enabled = only_when_controlled(_is_enabled_for, logging.Logger.isEnabledFor)
+        self._set_method(logging.Logger, "isEnabledFor", enabled)
 
     def _names(self) -> dict[Any, dict[str, Any]]:
         """What stands for which names of which modules, as far as these have them."""
@@ -218,6 +221,13 @@ def with_exit(program: Callable[[], object]) -> Callable[[], None]:
 
 def _is_news(record: logging.LogRecord) -> bool:
     return not (record.exc_info and record.exc_info[0] is Aborted)
+
+
+def _is_enabled_for(logger: logging.Logger, level: int) -> bool:
+    """`Logger.isEnabledFor` without its cache, which takes a lock when it is filled: the first
+    execution that logs something would have steps that no later one has."""
+    below = logger.manager.disable
+    return not logger.disabled and level > below and level >= logger.getEffectiveLevel()
 
 
 def _open_pools() -> bool:

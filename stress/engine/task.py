@@ -26,16 +26,12 @@ class Task:
     """A thread of the program, carried by a unit. It is itself the gate of who joins it."""
 
     __slots__ = (
-        "alive", "blocked", "daemon", "deadline", "ending", "execution", "ident", "number",
-        "owner", "pending", "raised", "silent", "started", "switch", "thread", "timed_out", "unit",
+        "alive", "blocked", "daemon", "deadline", "ending", "ident", "number",
+        "pending", "raised", "silent", "started", "switch", "thread", "timed_out", "unit",
         "waiters",
     )  # fmt: skip
 
-    def __init__(
-        self, execution: Any, number: int, ident: int, unit: Any, daemon: bool, pending: Pending
-    ) -> None:
-        #: The execution that it belongs to; None when that is over.
-        self.execution = execution
+    def __init__(self, number: int, ident: int, unit: Any, daemon: bool, pending: Pending) -> None:
         self.number = number
         self.ident = ident
         self.unit = unit
@@ -57,12 +53,11 @@ class Task:
         self.raised = 0
         self.silent = 0
         self.waiters: list[int] = []
-        self.owner: Task | None = self
 
-    def let_go(self) -> None:
-        """Untie what refers to itself: little is then left for the garbage collector."""
-        self.ending.clear()
-        self.owner = self.thread = self.execution = None
+    @property
+    def owner(self) -> Task:
+        """Who can open it: itself."""
+        return self
 
     def __repr__(self) -> str:
         return f"<task {self.number}>"

@@ -62,7 +62,6 @@ def thread_start(self: Any) -> None:
     self._native_id = _native_id(task)
     self._started._flag = True
     if _HAS_HANDLES:
-        self._handle = handles.ThreadHandle()
         self._handle.begin(task)
     threading._active[task.ident] = self  # type: ignore[attr-defined]
     # A thread that is over belongs to the program alone, which may let it go.
@@ -140,7 +139,11 @@ _REAL_JOIN, _REAL_IS_ALIVE = threading.Thread.join, threading.Thread.is_alive
 
 def replaced_methods() -> list[tuple[type, str, Any]]:
     """Class, name and function of what stands for methods of Thread while tasks run."""
-    models = {"start": thread_start, "join": thread_join, "is_alive": thread_is_alive}
+    models = {
+        "start": thread_start,
+        "join": thread_join,
+        "is_alive": thread_is_alive,
+    }
     return [
         (threading.Thread, name, only_when_controlled(model, vars(threading.Thread)[name]))
         for name, model in models.items()
@@ -158,7 +161,10 @@ def excepthook(arguments: Any) -> None:
 
 def fresh_names() -> dict[str, Any]:
     """Names of `threading` that an exploration has for itself, and each execution finds new."""
+    invoke = vars(threading)["_make_invoke_excepthook"]()
     return {
+        # It looks for the hook when it is called: one does for all threads.
+        "_make_invoke_excepthook": lambda: invoke,
         "_counter": itertools.count(1).__next__,
         "_limbo": {},
         "_shutdown_locks": set(),
