@@ -54,19 +54,27 @@ def _spawn(
     execution, _ = running()
     execution.point(START)
 
-    def run() -> None:
-        try:
-            function(*args, **kwargs)
-        except SystemExit:
-            pass
-        except BaseException as error:
-            hook = sys.unraisablehook
-            if isinstance(hook, Unraisable) or execution.aborting:
-                raise
-            # The program has a hook of its own: such an exception is not unheard of to it.
-            hook(_as_unraisable(error, function))
+    # What a thread was given is let go when it is over, whoever still holds its job.
+    given = [(function, args, kwargs)]
+    return execution.spawn(lambda: _life(execution, *given.pop()), daemon=daemon)
 
-    return execution.spawn(run, daemon=daemon)
+
+def _life(
+    execution: Execution,
+    function: Callable[..., object],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> None:
+    try:
+        function(*args, **kwargs)
+    except SystemExit:
+        pass
+    except BaseException as error:
+        hook = sys.unraisablehook
+        if isinstance(hook, Unraisable) or execution.aborting:
+            raise
+        # The program has a hook of its own: such an exception is not unheard of to it.
+        hook(_as_unraisable(error, function))
 
 
 def _as_unraisable(error: BaseException, function: object) -> Any:

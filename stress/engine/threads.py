@@ -55,7 +55,9 @@ def thread_start(self: Any) -> None:
     if _HAS_HANDLES and self._started._flag:
         # Another task was faster. Up to 3.12 such a thread runs twice.
         raise RuntimeError("thread already started")
-    task = execution.spawn(lambda: _life(execution, self), daemon=bool(self._daemonic))
+    # A thread that is over belongs to the program alone, which may let it go.
+    living, ending = [self], [self]
+    task = execution.spawn(lambda: _life(execution, living.pop()), daemon=bool(self._daemonic))
     task.thread = self
     self._task = task
     self._ident = task.ident
@@ -64,9 +66,7 @@ def thread_start(self: Any) -> None:
     if _HAS_HANDLES:
         self._handle.begin(task)
     threading._active[task.ident] = self  # type: ignore[attr-defined]
-    # A thread that is over belongs to the program alone, which may let it go.
-    box = [self]
-    task.ending.append(lambda: _end(task, box.pop()))
+    task.ending.append(lambda: _end(task, ending.pop()))
 
 
 def _life(execution: Execution, thread: Any) -> None:
