@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from stress.diagnosis import Execution
@@ -25,6 +26,29 @@ from stress.strategy import Strategy
 
 #: How often the check for repeatability begins anew: the first executions may fill caches.
 _WARM_UPS = 3
+
+
+@dataclass
+class Repeatability:
+    """Whether a program does the same twice with the same choices.
+
+    `difference` says where the last two executions part, in a sentence, and is empty where they
+    do not; `at_first` is the same of the first two that did. `executions` are all of them.
+    """
+
+    difference: str = ""
+    at_first: str = ""
+    executions: list[Execution] = field(default_factory=list)
+
+    @property
+    def notice(self) -> str:
+        """What the user should know where only the first executions were different."""
+        if not self.at_first or self.difference:
+            return ""
+        return (
+            f"only at first {self.at_first}: a cache that is filled once is no matter, but a state "
+            "that the first execution uses up is; then make it inside the program"
+        )
 
 
 class Unsuitable(Exception):
@@ -144,28 +168,37 @@ class Laboratory:
             )
         except ScheduleDiverged as error:
             note = f"replayed, it diverged: {error}"
-        why = self.check_repeatable(program, seed, step_limit)
+        why = self.check_repeatable(program, seed, step_limit).difference
         lost = Execution(number=number, outcome=outcome, events=(), schedule=schedule_of(seed, ()))
         return lost, f"{note}. {why}" if why else note
 
-    def check_repeatable(self, program: Callable[[], object], seed: int, step_limit: int) -> str:
-        """Execute twice with the same choices; a sentence that says where the two part, or none."""
-        difference = ""
+    def check_repeatable(
+        self, program: Callable[[], object], seed: int, step_limit: int
+    ) -> Repeatability:
+        """Execute twice with the same choices, and see whether the two part.
+
+        The first executions may fill caches, so that this is begun anew a few times.
+        """
+        found = Repeatability()
         for attempt in range(_WARM_UPS):
             walk = RandomWalk(seed * _WARM_UPS + attempt)
             first = self.record(program, walk, seed=seed, step_limit=step_limit)
+            found.executions.append(first)
             if first.outcome.uncontrolled:
-                return ""  # It is not repeatable, for a reason that is known.
+                return found  # It is not repeatable, for a reason that is known.
+            found.difference = ""
             repeat = Repeat(first.outcome.chosen)
             try:
                 second = self.record(program, repeat, seed=seed, step_limit=step_limit)
             except ScheduleDiverged as error:
-                difference = f"the program does not do the same twice: {error}"
-                continue
-            difference = first_difference(first.events, second.events)
-            if not difference:
-                return ""
-        return difference
+                found.difference = f"the program does not do the same twice: {error}"
+            else:
+                found.executions.append(second)
+                found.difference = first_difference(first.events, second.events)
+            if not found.difference:
+                return found
+            found.at_first = found.at_first or found.difference
+        return found
 
 
 def first_difference(first: tuple[Event, ...], second: tuple[Event, ...]) -> str:
@@ -197,7 +230,7 @@ def _told(event: Event) -> str:
 
 def _fate(outcome: Outcome) -> str:
     failures = [f"{type(f.error).__name__} in task {f.task}" for f in outcome.failures]
-    return ", ".join([outcome.ending.value, *failures]) + f" after {outcome.steps} steps"
+    return ", ".join([outcome.ending.value, *failures]) + f" after {len(outcome.chosen)} choices"
 
 
 @contextmanager

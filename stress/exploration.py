@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stress.controlled import Laboratory, Unsuitable, laboratory
+from stress.controlled import Laboratory, Repeatability, Unsuitable, laboratory
 from stress.diagnosis import diagnose, is_wrong, merged
 from stress.engine.outcome import Ending, Outcome
 from stress.engine.stalls import Stalled
@@ -236,7 +236,7 @@ class _Run:
     on_progress: Callable[[Progress], None] | None = None
     findings: tuple[Finding, ...] = ()
     reason: str = ""
-    unreliable: str = ""
+    rehearsal: Repeatability = field(default_factory=Repeatability)
     ended: str = ""
     limits_hit: int = 0
     done: int = 0
@@ -258,7 +258,7 @@ class _Run:
         self.reason = f"all {self.executions} executions are done"
         told_s = 0.0
         try:
-            self.unreliable = lab.check_repeatable(self.program, self.seed, self.step_limit)
+            self.rehearsal = lab.check_repeatable(self.program, self.seed, self.step_limit)
             self.began = time.perf_counter()
             for number in range(self.executions):
                 outcome = lab.execute(
@@ -315,6 +315,8 @@ class _Run:
         self.uncontrolled.update(dict.fromkeys(outcome.uncontrolled))
 
     def conclude(self, lab: Laboratory) -> Exploration:
+        if not self.findings and not lab.outsiders:
+            self._add_rehearsal(lab)
         verdict, why = self._verdict(lab)
         elapsed = self.elapsed_s
         clean = self.done if not self.wrong else 0
@@ -332,8 +334,21 @@ class _Run:
                 executions_per_s=self.done / elapsed if elapsed else 0.0,
                 clean_executions=clean,
             ),
-            notices=(*lab.notices, *((self.unreliable,) if self.unreliable else ())),
+            notices=(
+                *lab.notices,
+                *filter(None, (self.rehearsal.difference, self.rehearsal.notice)),
+            ),
         )
+
+    def _add_rehearsal(self, lab: Laboratory) -> None:
+        """What went wrong before the strategy was asked, and never again, is not lost."""
+        origin = _origin(self.program, lab, self.step_limit)
+        rehearsal = self.rehearsal
+        note = rehearsal.difference or rehearsal.at_first
+        for execution in rehearsal.executions:
+            if is_wrong(execution.outcome):
+                self.wrong += 1
+                self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
 
     def _progress(self) -> Progress:
         elapsed = self.elapsed_s
@@ -364,8 +379,8 @@ class _Run:
                 f"{self.limits_hit} of {self.done} executions came to the step limit of "
                 f"{self.step_limit}; is there a loop that spins?",
             )
-        if self.unreliable:
-            return Verdict.UNKNOWN, self.unreliable
+        if self.rehearsal.difference:
+            return Verdict.UNKNOWN, self.rehearsal.difference
         if not self.real_choices:
             instead = " ".join(lab.missing_notices)
             return (

@@ -60,6 +60,10 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
         execution = context.execution
         if execution is None:
             return
+        left = execution.left
+        if left:
+            execution.left = left - 1
+            return
         task = execution.current
         if task is None:
             return
@@ -78,6 +82,8 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
         if context.guarded and controlled() is None:
             return
         # `Execution.point`, written out: this is the hot path.
+        if execution.granted:
+            execution.settle()
         pending = task.pending
         pending.site = site
         pending.object = subject
@@ -86,6 +92,8 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
             execution.look_up(task)
         if execution.several:
             execution.decide(task)
+        else:
+            execution.grant()
         pending.object = None
 
     return access
@@ -109,7 +117,13 @@ def make_call(unshadowed: Unshadowed) -> Hook:
 
     def call(site: Site, function: Any, argument: Any) -> None:
         execution = context.execution
-        if execution is None or execution.current is None:
+        if execution is None:
+            return
+        left = execution.left
+        if left:
+            execution.left = left - 1
+            return
+        if execution.current is None:
             return
         made = type(function)
         if made is types.FunctionType or made is types.MethodType:

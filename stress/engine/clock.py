@@ -8,6 +8,7 @@ from typing import Any
 
 from stress.engine.context import context, controlled
 from stress.engine.locks import operation
+from stress.engine.timers import move_clock
 
 _SLEEP, _YIELD = operation("sleep", "time"), operation("yield", "time")
 #: Who looks at the clock so often with nobody else ready waits for it: then it moves, ever faster.
@@ -94,7 +95,7 @@ class Clock:
             if self._looks > LOOKS:
                 # A loop that waits for a moment, and nobody else who could do anything meanwhile.
                 move_s = min(FIRST_MOVE_S * 2.0 ** min(self._looks - LOOKS, 40), LAST_MOVE_S)
-                execution.move_clock(move_s)
+                move_clock(execution, move_s)
         return execution.clock_s
 
 

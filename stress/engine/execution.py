@@ -20,7 +20,7 @@ from stress.engine.recording import Recorder
 from stress.engine.spinning import Watch
 from stress.engine.subjects import Subjects
 from stress.engine.task import Aborted, Gate, Outside, Task, not_ready
-from stress.engine.timers import Timers
+from stress.engine.timers import Timers, pass_time
 from stress.engine.unwinding import Unwinding
 from stress.site import Site
 from stress.strategy import Pending
@@ -41,10 +41,38 @@ class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "_choose", "_ending", "_error", "_step_limit", "_steps_to_end", "_watch", "aborting",
-        "alive", "carrier", "checkpoint", "chosen", "clock_s", "current", "failures", "numbers",
-        "opened", "outside", "over", "pendings", "preemptions", "ready", "recorder", "several",
-        "steps", "switches", "tasks", "timers", "uncontrolled", "unwinding",
+        "_choose",
+        "_ending",
+        "_step_limit",
+        "_steps_to_end",
+        "_watch",
+        "aborting",
+        "alive",
+        "careful",
+        "carrier",
+        "checkpoint",
+        "chosen",
+        "clock_s",
+        "current",
+        "error",
+        "failures",
+        "granted",
+        "left",
+        "numbers",
+        "opened",
+        "outside",
+        "over",
+        "pendings",
+        "preemptions",
+        "ready",
+        "recorder",
+        "several",
+        "steps",
+        "switches",
+        "tasks",
+        "timers",
+        "uncontrolled",
+        "unwinding",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +81,7 @@ class Execution:
         carrier: Carrier,
         step_limit: int = NO_STEP_LIMIT,
         recorder: Recorder | None = None,
+        careful: bool = False,
     ) -> None:
         self.carrier = carrier
         self.recorder = recorder
@@ -75,6 +104,9 @@ class Execution:
         #: Times that the turn went on because it had to, and because the strategy wanted it.
         self.steps = self.switches = self.preemptions = 0
         self.chosen: list[int] = []
+        #: How many accesses may pass without a look, and how many it were at first: see `grant`.
+        self.left = self.granted = 0
+        self.careful = careful or recorder is not None
         self.aborting = False
         #: At this step the engine looks up from its work; see `look_up`.
         self.checkpoint = 0 if recorder else min(WATCH_EVERY, step_limit // 2)
@@ -87,7 +119,7 @@ class Execution:
         #: Objects that a strategy asked for, numbered by their first use.
         self.numbers = Subjects()
         self._ending = Ending.FINISHED
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
         self._watch: Watch | None = None
         self._steps_to_end = 0
         #: Made when it is needed: when everything is to end.
@@ -100,6 +132,8 @@ class Execution:
         task = self.current
         assert task is not None
         # The hot path stands a second time in `accesses`, where it saves a call.
+        if self.granted:
+            self.settle()
         pending = task.pending
         pending.site = site
         pending.object = subject
@@ -109,6 +143,20 @@ class Execution:
         if self.several:
             self.decide(task)
         pending.object = None
+
+    def grant(self) -> None:
+        """Nobody else is ready: so many accesses may pass without a look, and are only counted.
+
+        They are none that another task could come between. Models take the grant back before
+        they make somebody ready.
+        """
+        if not self.careful and not self.aborting:
+            self.left = self.granted = max(self.checkpoint - self.steps - 1, 0)
+
+    def settle(self) -> None:
+        """Take back what is left of a grant, and count what was used."""
+        self.steps += self.granted - self.left
+        self.granted = self.left = 0
 
     def decide(self, task: Task) -> None:
         """Let the strategy choose who goes on where the running task is about to; it could."""
@@ -146,6 +194,8 @@ class Execution:
         assert task is not None
         if self.aborting:
             self.unwinding.tell(task)
+        if self.granted:
+            self.settle()
         task.pending.site, task.pending.object = site, gate
         self.steps += 1
         if self.steps >= self.checkpoint:
@@ -201,6 +251,7 @@ class Execution:
     def open(self, gate: Gate) -> None:
         """Whoever is about to pass the gate can."""
         if gate.waiters and not self.aborting:
+            self.settle()
             for number in gate.waiters:
                 self.tasks[number].blocked = None
             self.ready += gate.waiters
@@ -210,12 +261,14 @@ class Execution:
     def release(self, task: Task) -> None:
         """Make one waiting task ready."""
         if not self.aborting:
+            self.settle()
             task.blocked = None
             insort(self.ready, task.number)
             self.several = len(self.ready) > 1
 
     def leave(self, task: Task, gate: Gate) -> Task | None:
         """The running task is not ready from now on, and does not wait for the turn: `_next`."""
+        self.settle()
         task.blocked = gate
         self.ready.remove(task.number)
         self.several = len(self.ready) > 1
@@ -236,6 +289,7 @@ class Execution:
         """Make a ready task; it runs when it is chosen."""
         if self.aborting and self.current is not None:
             self.unwinding.tell(self.current)
+        self.settle()
         number = len(self.tasks)
 
         def job() -> Any:
@@ -279,8 +333,8 @@ class Execution:
             self.current, self.over = None, True
             for close in reversed(self.opened):
                 close()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         outcome = self._outcome()
         self.unwinding.let_go()
         return outcome
@@ -303,7 +357,7 @@ class Execution:
 
     def interrupt(self, error: BaseException) -> None:
         """End the execution with this error at its next step; `run` raises it."""
-        self._error = self._error or error
+        self.error = self.error or error
         self.checkpoint = 0
 
     def lose_running(self) -> None:
@@ -329,6 +383,7 @@ class Execution:
             task.alive = False
         if self.over:
             return None
+        self.settle()
         for end in task.ending:
             end()
         task.ending.clear()
@@ -378,20 +433,20 @@ class Execution:
         None where all are done, and where the turn is for whoever comes back from outside.
         """
         if not self.aborting:
-            if not self.ready and self.alive and self._error is None:
+            if not self.ready and self.alive and self.error is None:
                 if self.outside is not None and self.outside.wait_or_leave():
                     return None
                 if not self.ready:
-                    self.pass_time()
-            if self._error is None and self.ready and self.alive:
+                    pass_time(self)
+            if self.error is None and self.ready and self.alive:
                 following = self.tasks[self.ready[0]]
                 if self.several:
                     following = self._ask() or following
                 elif self.recorder:
                     self.recorder.took(following.number)
-                if self._error is None:
+                if self.error is None:
                     return following
-            elif self.alive and self._error is None:
+            elif self.alive and self.error is None:
                 self._ending = Ending.DEADLOCK
             self.abort()
         return self.unwinding.next()
@@ -415,41 +470,10 @@ class Execution:
             if following.blocked is not None or not following.alive:
                 raise not_ready(chosen, self.ready)
         except BaseException as error:
-            self._error = error
+            self.error = error
             return None
         self.chosen.append(chosen)
         return following
-
-    # -- the clock ------------------------------------------------------------------------------
-
-    def pass_time(self) -> bool:
-        """Move the clock to the next deadline, and wake all who wait for it; False without one."""
-        deadline_s = self.timers.first()
-        if deadline_s is None:
-            return False
-        self.clock_s = max(self.clock_s, deadline_s)
-        # All whose moment it is: which of them goes first is for the strategy to say.
-        while self.timers.first() == deadline_s:
-            task = self.timers.pop()
-            gate, task.timed_out = task.blocked, True
-            if task.number in gate.waiters:
-                gate.waiters.remove(task.number)
-            self.release(task)
-        return True
-
-    def let_time_pass(self) -> None:
-        """Nothing but spinning goes on: who is back from outside may go on, or time passes."""
-        if self.outside is None or not self.outside.take_back():
-            self.pass_time()
-
-    def move_clock(self, seconds: float) -> None:
-        """Move the clock by that much, or to where the next task wakes if that comes first."""
-        until_s = self.clock_s + seconds
-        deadline_s = self.timers.first()
-        if deadline_s is not None and deadline_s <= until_s:
-            self.pass_time()
-        else:
-            self.clock_s = until_s
 
     # -- what is looked at now and then ---------------------------------------------------------
 
@@ -458,7 +482,7 @@ class Execution:
         if self.aborting:
             self.unwinding.pass_point(task)
             return
-        if self._error is not None:
+        if self.error is not None:
             self.abort()
             self.unwinding.tell(task)
         if self.recorder:
@@ -488,11 +512,12 @@ class Execution:
             # What tasks still do while they are unwound is no part of the execution.
             self._steps_to_end = self.steps
         self.aborting = True
+        self.settle()
         self.checkpoint = 0
         self.several = False
 
     def _fail(self, error: BaseException, task: Task) -> None:
         self.current = task
-        self._error = error
+        self.error = error
         self.abort()
         task.raised += 1

@@ -198,6 +198,8 @@ class Wrappers:
             execution.outside = Outside(execution)
             # From now on other threads run Python code beside the task that has the turn.
             context.guarded = True
+            execution.careful = True
+            execution.settle()
         return execution.outside.call(task, name, call)
 
     def _on_threads(self, execution: Execution, task: Task, name: str) -> bool:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from stress.engine.carriers import Carrier, ThreadCarrier
 from stress.engine.context import context
 from stress.engine.execution import Choose, Execution
+from stress.engine.interrupts import deferred_interrupts
 from stress.engine.outcome import Outcome
 from stress.engine.outside import Wrappers
 from stress.engine.recording import Recorder
@@ -32,6 +33,8 @@ class Session:
         self.carrier = carrier
         #: Threads that the program can reach and that are not under control, by name.
         self.outsiders: tuple[str, ...] = ()
+        #: Whether instrumented code must be asked about every access: see `Execution.grant`.
+        self.careful = False
         self._surroundings = surroundings
         self._stalls = stalls
         self._ident = threading.main_thread().ident or 0
@@ -53,7 +56,8 @@ class Session:
         """
         if recorder is not None or gc.get_count()[0] > _YOUNG_MAX:
             gc.collect()
-        execution = Execution(choose, self.carrier, step_limit, recorder)
+        careful = self.careful or context.guarded
+        execution = Execution(choose, self.carrier, step_limit, recorder, careful)
         self._surroundings.begin(seed)
         self.carrier.on_interrupt = self._on_interrupt
         context.execution = execution
@@ -113,6 +117,7 @@ def session(
         gc.freeze()
         context.guarded = len(sys._current_frames()) > 1
         stack.callback(setattr, context, "guarded", False)
+        stack.enter_context(deferred_interrupts())
         shadows = Shadows()
         stack.callback(shadows.leave)
         shadows.enter(targets, program)
@@ -122,7 +127,7 @@ def session(
         wrappers = Wrappers(may_move=may_move)
         surroundings = stack.enter_context(substitutes(wrappers.replaced()))
         opened = Session(make_carrier(), surroundings, stalls)
-        opened.outsiders = tuple(shadows.outsiders)
+        opened.outsiders, opened.careful = tuple(shadows.outsiders), shadows.left_some
         stack.callback(opened.close)
         yield opened
 

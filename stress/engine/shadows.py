@@ -47,6 +47,8 @@ class Shadows:
         self._reals: list[Any] = []
         self._undo: list[Callable[[], None]] = []
         self._modules: set[str] = set()
+        #: Whether some could not be replaced: instrumented code takes care of those.
+        self.left_some = False
         #: Threads that the program can reach and that are not under control, by name.
         self.outsiders: list[str] = []
 
@@ -59,6 +61,7 @@ class Shadows:
             and any(name == target or name.startswith(f"{target}.") for target in targets)
         ]
         self._modules = {module.__name__ for module in modules}
+        self.left_some = any(cls.__module__ in self._modules for cls in _LOCAL.__subclasses__())
         self._walk([*(m.__dict__ for m in (*modules, *_LIBRARY)), program])
 
     def leave(self) -> None:
@@ -84,6 +87,7 @@ class Shadows:
                 continue
             if any(self._model_of(part) is not None for part in _parts(found)):
                 self._replace_in(found)
+                self.left_some |= any(type(part) in _MODELS for part in _parts(found))
             pending.extend(_parts(found))
 
     def _is_border(self, found: Any) -> bool:

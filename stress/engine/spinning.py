@@ -8,7 +8,9 @@ others go first; where there are no others, time passes.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, Protocol
+from typing import Any
+
+from stress.engine.timers import let_time_pass
 
 #: After so many steps the engine looks at the next `WINDOW` of them, and at the last `LAST`.
 WATCH_EVERY, WINDOW, LAST = 256, 64, 512
@@ -17,13 +19,6 @@ _IDLE = frozenset({
     "read", "read item", "iterate", "contains", "acquire", "release", "enter", "exit", "yield",
     "sleep", "is set", "time", "locked",
 })  # fmt: skip
-
-
-class _Execution(Protocol):
-    steps: int
-    several: bool
-
-    def let_time_pass(self) -> None: ...
 
 
 class Watch:
@@ -39,9 +34,9 @@ class Watch:
         self._task = -1
         self._steps = 0
 
-    def look(self, execution: _Execution, task: Any) -> int:
+    def look(self, execution: Any, task: Any) -> int:
         """Look at a step that `task` is about to make; the number of the next step to look at."""
-        step = execution.steps
+        step: int = execution.steps
         pending = task.pending
         if pending.yielding:
             pending.yielding = False
@@ -61,7 +56,7 @@ class Watch:
             if execution.several:
                 pending.yielding = self._enforcing
             else:
-                execution.let_time_pass()
+                let_time_pass(execution)
             return self._later(step)
         return step + 1
 

@@ -17,6 +17,8 @@ from stress.engine.context import context
 
 _NEW_LOCK, _NEW_THREAD, _IDENT = _thread.allocate_lock, _thread.start_new_thread, _thread.get_ident
 _LOOK_EVERY_S = 0.25
+#: After Ctrl-C an execution that makes no step is not waited for so long.
+INTERRUPTED_LIMIT_S = 1.0
 _ENGINE = __file__.rpartition("/")[0] + "/"
 
 
@@ -39,7 +41,7 @@ class StallWatch:
         self._stop.acquire()
         self._ended.acquire()
         able = threading.current_thread() is threading.main_thread()
-        if able and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        if able and callable(signal.getsignal(signal.SIGINT)):
             _NEW_THREAD(self._watch, ())
         else:
             self._ended.release()
@@ -57,9 +59,14 @@ class StallWatch:
             now = (execution, 0 if execution is None else execution.steps)
             still_s = still_s + _LOOK_EVERY_S if now == seen else 0.0
             seen = now
-            if execution is not None and still_s >= self.limit_s and not self.where:
+            if execution is None or self.where:
+                continue
+            if still_s >= self.limit_s:
                 self.where = describe(execution)
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                execution.interrupt(KeyboardInterrupt())
+            elif still_s < INTERRUPTED_LIMIT_S or execution.error is None:
+                continue
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
         self._ended.release()
 
 

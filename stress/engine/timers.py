@@ -36,3 +36,35 @@ class Timers:
         task = heapq.heappop(self._heap)[2]
         task.deadline = None
         return task
+
+
+def pass_time(execution: Any) -> bool:
+    """Move the clock to the next deadline, and wake all who wait for it; False without one."""
+    deadline_s = execution.timers.first()
+    if deadline_s is None:
+        return False
+    execution.clock_s = max(execution.clock_s, deadline_s)
+    # All whose moment it is: which of them goes first is for the strategy to say.
+    while execution.timers.first() == deadline_s:
+        task = execution.timers.pop()
+        gate, task.timed_out = task.blocked, True
+        if task.number in gate.waiters:
+            gate.waiters.remove(task.number)
+        execution.release(task)
+    return True
+
+
+def let_time_pass(execution: Any) -> None:
+    """Nothing but spinning goes on: who is back from outside may go on, or time passes."""
+    if execution.outside is None or not execution.outside.take_back():
+        pass_time(execution)
+
+
+def move_clock(execution: Any, seconds: float) -> None:
+    """Move the clock by that much, or to where the next task wakes if that comes first."""
+    until_s = execution.clock_s + seconds
+    deadline_s = execution.timers.first()
+    if deadline_s is not None and deadline_s <= until_s:
+        pass_time(execution)
+    else:
+        execution.clock_s = until_s
