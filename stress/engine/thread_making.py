@@ -30,6 +30,10 @@ class Started:
         """It is."""
         self._flag = True
 
+    def clear(self) -> None:
+        """It is not any more: nobody but a test does that."""
+        self._flag = False
+
     def wait(self, timeout: float | None = None) -> bool:
         """What `Thread.start` of the standard library calls."""
         return self._flag

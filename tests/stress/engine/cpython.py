@@ -30,6 +30,8 @@ _TAKEN = {
     )
     for name in names
 }
+#: How classes of tests on pools of processes are called.
+_ON_PROCESSES = ("ProcessPool", "FailingInitializerResources")
 
 
 @dataclass
@@ -50,7 +52,7 @@ def cases(modules: tuple[str, ...]) -> list[unittest.TestCase]:
         for cls in list(vars(module).values()):
             if not (isinstance(cls, type) and issubclass(cls, unittest.TestCase)):
                 continue
-            if cls.__module__ == name and not cls.__name__.startswith("ProcessPool"):
+            if cls.__module__ == name and not cls.__name__.startswith(_ON_PROCESSES):
                 found += unittest.defaultTestLoader.loadTestsFromTestCase(cls)  # type: ignore[arg-type]
     return found
 

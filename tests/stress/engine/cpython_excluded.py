@@ -13,7 +13,6 @@ LOCK_OF_THE_STATE = "looks at the lock that C releases when a thread state is go
 MADE_IN_C = "asks of a type that it be made in C, and by its factory alone"
 MODULE = "compares names of a module with where their values come from"
 INTERPRETERS = "runs threads in an interpreter of their own"
-PROCESSES = "is about pools of processes"
 OWN_RACE = "has a race of its own: a worker gives the result first, and says then that it is idle"
 
 
@@ -126,6 +125,5 @@ EXCLUDED: tuple[Excluded, ...] = (
     ),
     *_all("futures", SIGNAL, "ThreadPoolShutdownTest.test_hang_gh94440"),
     *_all("futures", FORK, "ThreadPoolExecutorTest.test_hang_global_shutdown_lock"),
-    *_all("futures", PROCESSES, "FailingInitializerResourcesTest.*", since=(3, 13)),
     *_all("futures", OWN_RACE, "ThreadPoolExecutorTest.test_idle_thread_reuse", fails=True),
 )
