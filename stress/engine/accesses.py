@@ -148,6 +148,8 @@ def make_call(unshadowed: Unshadowed) -> Hook:
             known = kinds[type(subject)] = isinstance(subject, shared) or _is_in_c(type(subject))
         if known and not (context.guarded and controlled() is None):
             execution.point(site, subject)
+            if not execution.several:
+                execution.grant()
 
     return call
 

@@ -89,6 +89,15 @@ def stacks(items: Sequence[Any]) -> dict[int, tuple[Slot, ...]]:
     return found
 
 
+def _is_range(slot: Slot) -> bool:
+    return slot.made_by == "CALL" and slot.name == "range"
+
+
+def is_own_range(slot: Slot) -> bool:
+    """Is it the iterator that a loop made for itself of a call of `range`? Nobody shares that."""
+    return slot.made_by == "GET_ITER" and slot.name == "range"
+
+
 def _at_handler(stack: list[Slot], entry: TryBegin) -> list[Slot]:
     depth = entry.stack_depth
     if not isinstance(depth, int) or depth > len(stack):
@@ -114,7 +123,12 @@ def _after(before: list[Slot], instruction: Instr, index: int, jump: bool) -> li
         # When it goes on there is what was sent to it.
         return [*stack, slot]
     if name == "CALL":
-        return [*stack[: -2 - argument], slot]  # type: ignore[operator]
+        kept = len(stack) - 2 - argument  # type: ignore[operator]
+        if any(made.made_by == "LOAD_GLOBAL" and made.name == "range" for made in stack[kept:][:2]):
+            slot = replace(slot, name="range")
+        return [*stack[:kept], slot]
+    if name == "GET_ITER":
+        return [*stack[:-1], replace(slot, name=stack[-1].name if _is_range(stack[-1]) else "")]
     if name == "STORE_FAST_LOAD_FAST":
         return [*stack[:-1], slot]
     if name == "LOAD_FAST_LOAD_FAST":

@@ -151,7 +151,7 @@ def wrapping() -> int:
         functools.lru_cache(program),
         staticmethod(program),
     ],
-    ids=str,
+    ids=["function", "wrapper", "partial", "object", "method", "cached", "static"],
 )
 def test_the_program_always_carries_hooks(program: Any) -> None:
     seen = Seen()
