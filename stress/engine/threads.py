@@ -47,7 +47,8 @@ def thread_start(self: Any) -> None:
     if self._started._flag:
         raise RuntimeError("threads can only be started once")
     if vars(threading)[_STARTER] is not _MODEL_STARTER:
-        # The program has put its own there, and wants it called.
+        # The program has put its own there, and wants it called. Then there is a wait, too.
+        self._started = threading.Event()
         _REAL_START(self)
         return
     execution, _ = running()
