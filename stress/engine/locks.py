@@ -203,23 +203,33 @@ class RLock(Lock):
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """As the real one does."""
-        mine = controlled()
-        if mine is None:
-            return bool(self._outside().acquire(blocking, timeout))
-        execution, task = mine
+        execution = context.execution
+        if execution is None or execution.current is None or context.guarded:
+            mine = controlled()
+            if mine is None:
+                return bool(self._outside().acquire(blocking, timeout))
+            execution = mine[0]
         if self.execution is not execution:
             self._renew(execution)
-        check_timeout(blocking, timeout)
+        if blocking is not True or timeout != -1:
+            check_timeout(blocking, timeout)
+        task = execution.current
         if self.owner is not task:
             if not blocking or timeout == 0:
                 execution.point(_ACQUIRE_AGAIN, self)
                 if self.owner is not None:
                     return False
+            elif self.owner is None and not execution.several:
+                execution.point(_ACQUIRE_AGAIN, self)
             else:
                 limit = None if timeout == -1 else timeout
                 if not execution.pass_gate(_ACQUIRE_AGAIN, self, self.owner is None, limit):
                     return False
-            self.take(task)
+            self.owner = task
+            if self.waiters:
+                execution.shut(self)
+            if self.real is not None:
+                take_real(execution, self)
         self._count += 1
         return True
 
@@ -227,12 +237,14 @@ class RLock(Lock):
 
     def release(self) -> None:
         """As the real one does."""
-        mine = controlled()
-        if mine is None:
-            self._outside().release()
-            return
-        execution, task = mine
-        if self.owner is not task or self.execution is not execution:
+        execution = context.execution
+        if execution is None or execution.current is None or context.guarded:
+            mine = controlled()
+            if mine is None:
+                self._outside().release()
+                return
+            execution = mine[0]
+        if self.owner is not execution.current or self.execution is not execution:
             if execution.aborting:
                 return
             raise RuntimeError("cannot release un-acquired lock")
@@ -240,7 +252,9 @@ class RLock(Lock):
             execution.point(_RELEASE_LAST, self)
         self._count -= 1
         if not self._count:
-            self.free()
+            self.owner = None
+            if self.waiters or self.real is not None:
+                self.free()
 
     def __exit__(self, *exception: object) -> None:
         self.release()
