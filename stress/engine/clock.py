@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stress.engine.context import context, controlled
-from stress.engine.locks import operation
+from stress.engine.locks import check_limit, operation
 from stress.engine.timers import move_clock
 
 _SLEEP, _YIELD = operation("sleep", "time"), operation("yield", "time")
@@ -44,6 +44,7 @@ class Clock:
             return
         if seconds < 0:
             raise ValueError("sleep length must be non-negative")
+        check_limit(seconds)
         execution, _ = mine
         if seconds == 0:
             execution.point(_YIELD)

@@ -213,7 +213,10 @@ class RLock(Lock):
             self._renew(execution)
         if blocking is not True or timeout != -1:
             check_timeout(blocking, timeout)
+<<<<<<< HEAD
         task = execution.current
+=======
+>>>>>>> 51a3915 (wip)
         if self.owner is not task:
             if not blocking or timeout == 0:
                 execution.point(_ACQUIRE_AGAIN, self)
@@ -423,9 +426,11 @@ def take_real(execution: Any, lock: Lock) -> None:
 
 
 def check_limit(timeout: float) -> None:
-    """The complaint of whatever waits about too long a time."""
+    """The complaints of whatever waits, about too long a time and about none at all."""
     if timeout > TIMEOUT_MAX:
         raise OverflowError("timeout value is too large")
+    if timeout != timeout:
+        raise ValueError("Invalid value NaN (not a number)")
 
 
 def check_timeout(blocking: bool, timeout: float) -> None:

@@ -141,6 +141,18 @@ def test_too_long_a_timeout_is_told(execute: Any) -> None:
     execute(program)
 
 
+def test_a_time_that_is_no_number_is_told(execute: Any) -> None:
+    def program() -> None:
+        nan = float("nan")
+        lock = threading.Lock()
+        lock.acquire()
+        for wait in (time.sleep, threading.Event().wait, lambda nan: lock.acquire(timeout=nan)):
+            with pytest.raises(ValueError, match="Invalid value NaN"):
+                wait(nan)
+
+    execute(program)
+
+
 def test_locks_are_not_copied_and_have_no_subclass(execute: Any) -> None:
     def program() -> None:
         for made in (threading.Lock(), threading.RLock()):
