@@ -213,10 +213,7 @@ class RLock(Lock):
             self._renew(execution)
         if blocking is not True or timeout != -1:
             check_timeout(blocking, timeout)
-<<<<<<< HEAD
         task = execution.current
-=======
->>>>>>> 51a3915 (wip)
         if self.owner is not task:
             if not blocking or timeout == 0:
                 execution.point(_ACQUIRE_AGAIN, self)
