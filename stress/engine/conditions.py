@@ -27,6 +27,7 @@ class _Notification:
     __slots__ = ("came", "of", "task", "waiters")
 
     owner = None
+    is_notification = True
 
     def __init__(self, of: Any, task: Task) -> None:
         self.of = of
@@ -118,7 +119,10 @@ def event_set(self: Any) -> None:
     self._flag = True
     waiters = self._cond._waiters
     while waiters:
-        execution.release(waiters.popleft().task)
+        waiting = waiters.popleft().task
+        # Who gave up just now is ready already.
+        if waiting.blocked is not None:
+            execution.release(waiting)
 
 
 def event_clear(self: Any) -> None:

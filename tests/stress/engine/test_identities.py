@@ -23,7 +23,7 @@ def test_threads_and_futures_in_sets_are_in_the_order_of_their_making(carrier: s
 
     def program() -> None:
         # Addresses are others in every execution.
-        lumber.extend(object() for _ in range(len(lumber) + 7))
+        lumber.extend(object() for _ in range(7))
         threads = {threading.Thread(target=int) for _ in range(5)}
         futures = {Future[int]() for _ in range(5)}
         made = [int(thread.name.split("-")[1].split(" ")[0]) for thread in threads]
