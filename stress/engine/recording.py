@@ -142,6 +142,8 @@ class Recorder:
             return ""
         if isinstance(subject, Task):
             return f"task {subject.number}"
+        if getattr(type(subject), "is_notification", False):
+            subject = subject.of  # The condition or event that the task waits at.
         return f"{type(subject).__name__} {self._objects.number(subject)}"
 
     def _program_frame(self, frame: FrameType | None) -> FrameType | None:
