@@ -143,7 +143,11 @@ class Laboratory:
         assert outcome is not None
         events = tuple(recorder.events)
         return Execution(
-            number=number, outcome=outcome, events=events, schedule=schedule_of(seed, events)
+            number=number,
+            outcome=outcome,
+            events=events,
+            schedule=schedule_of(seed, events),
+            names=recorder.names,
         )
 
     def explain(

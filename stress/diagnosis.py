@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -31,6 +32,10 @@ class Execution:
     events: tuple[Event, ...]
     schedule: Schedule
     names: Mapping[int, str] = field(default_factory=dict)
+
+
+#: The name that `threading` makes says no more than the function in it.
+_DEFAULT_NAME = re.compile(r"^Thread-\d+ \((.+)\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,11 @@ def _names(execution: Execution) -> dict[int, str]:
             thread = frame.f_locals.get("self") if frame.f_code.co_name == "run" else None
             if isinstance(thread, threading.Thread):
                 names.setdefault(failure.task, thread.name)
-    return {number: name for number, name in names.items() if name and name != "MainThread"}
+    return {
+        number: _DEFAULT_NAME.sub(r"\1", name)
+        for number, name in names.items()
+        if name and name != "MainThread"
+    }
 
 
 def _finding(cause: _Cause, execution: Execution, origin: Origin, note: str) -> Finding:

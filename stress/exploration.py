@@ -163,6 +163,8 @@ def replay(
             )
         run.findings += diagnose(execution, _origin(program, lab, step_limit))
         run.reason = "the schedule was replayed"
+        if strategy.left:
+            run.reason += f", up to before it says that {strategy.left[0]}"
         return run.conclude(lab)
 
 

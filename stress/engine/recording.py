@@ -36,6 +36,8 @@ class Recorder:
         self.events: list[Event] = []
         self.waiting: list[Waiting] = []
         self.enforcing = enforcing
+        #: Of the threads, by number of the task.
+        self.names: dict[int, str] = {}
         self._target = target
         self._execution: Any = None
         self._occurrences: Counter[tuple[int, str, str, str]] = Counter()
@@ -64,6 +66,8 @@ class Recorder:
         """A task says what it is about to do."""
         self._objects.sweep()
         pending = task.pending
+        if task.thread is not None:
+            self.names[task.number] = task.thread.name
         site, subject = pending.site, pending.object
         frame = self._program_frame(sys._getframe(1))
         function = site.function or (frame.f_code.co_qualname if frame else "")
