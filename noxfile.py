@@ -69,6 +69,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Random executions of every program of the corpus, each twice; arguments pass through."""
+    session.install("-e", ".[endpoint,explore]")
+    session.run("python", "ci/soak.py", *session.posargs)
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Write the tables of the docs anew, from measurements."""
     session.install("-e", ".[endpoint]")

@@ -463,9 +463,13 @@ class Execution:
         return others[0]
 
     def _ask(self) -> Task | None:
-        self.current = None
+        task, self.current = self.current, None
+        # Who gave up the turn is ready again where the clock came to its own moment just now.
+        again = task is not None and task.number in self.ready
         try:
-            chosen = self._choose(self.ready, self.pendings, None)
+            chosen = self._choose(
+                self.ready, self.pendings, task.number if task and again else None
+            )
             following = self.tasks[chosen]
             if following.blocked is not None or not following.alive:
                 raise not_ready(chosen, self.ready)
