@@ -63,6 +63,9 @@ def peers(name: str, strategy: str) -> Call:
             detect_io=False,
             **options,
         )
+        if found.num_explored < 2:
+            # The time of a call, and no rate of a search.
+            return found.num_explored, "one execution a call: it explores no other"
         reason = found.inconclusive_reason or found.explanation or "no verdict"
         return found.num_explored, "" if found.property_holds else reason
 

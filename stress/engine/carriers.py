@@ -187,6 +187,7 @@ class _ThreadUnit:
                 self.ended.release()
                 return
             following = contextvars.Context().run(job)
+            job = None  # What it holds is not kept until the next one.
             if following is None:
                 return  # The execution was over before its call came back.
             # Idle before the turn goes on: who has it next may already need a thread.

@@ -50,7 +50,6 @@ SELECTING = {
 STARTING: dict[str, tuple[str, ...]] = {
     "os:": ("fork", "posix_spawn"),
     "signal:": ("signal", "setitimer", "alarm"),
-    "_thread:": ("start_joinable_thread",),
 }
 #: So long a call may keep everybody waiting while others only wait for the clock.
 GRACE_S = 0.05
