@@ -54,20 +54,23 @@ def all_programs() -> dict[str, Program]:
     return {f"{p.__module__.rpartition('.')[2]}.{p.__name__}": p for p in found}
 
 
-def examine(name: str, carrier: str, executions: int, limit_s: float) -> Row:
-    """Soak one program; the process must be the same before and after."""
+def examine(name: str, carrier: str, executions: int, limit_s: float | None = None) -> Row:
+    """Soak one program; the process must be the same before and after. Ends the process after
+    `limit_s`, with the stacks of all threads."""
     program = all_programs()[name]
     # What a first time fills, caches of imports, is no part of the comparison.
     with laboratory(program, None, carrier) as lab:
         soak(lab, program, 2)
     before = picture()
-    faulthandler.dump_traceback_later(limit_s, exit=True)
+    if limit_s is not None:
+        faulthandler.dump_traceback_later(limit_s, exit=True, file=sys.__stderr__)
     began = time.monotonic()
     try:
         with laboratory(program, None, carrier) as lab:
             tally = soak(lab, program, executions)
     finally:
-        faulthandler.cancel_dump_traceback_later()
+        if limit_s is not None:
+            faulthandler.cancel_dump_traceback_later()
     tally.differences += changes(before, picture())
     return Row(name, carrier, tally, time.monotonic() - began)
 
@@ -80,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--program", nargs="+", default=[], metavar="NAME")
     parser.add_argument(
         "--limit", type=float, default=900.0, metavar="SECONDS",
-        help="a program that takes longer hangs: the stacks of all threads are printed",
+        help="a program that takes longer hangs: the stacks of all threads are printed; 0: none",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     known = all_programs()
@@ -93,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = []
     for carrier in sorted(carriers):
         for name in chosen:
-            row = examine(name, carrier, options.executions, options.limit)
+            row = examine(name, carrier, options.executions, options.limit or None)
             rows.append(row)
             print(row, flush=True)
             for difference in row.tally.differences:
