@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("workloads", "mutants", "parallel"),
     ("program", "diagnosis"),
     ("controlled",),
-    ("api", "exploration"),
+    ("api", "conformance", "exploration"),
     ("campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),
 )  # fmt: skip
