@@ -130,7 +130,8 @@ def _check_exceptions(opened: Session) -> None:
             except LookupError as error:
                 with lock:
                     pass
-                assert sys.exception() is error, "the exception in hand changed in a switch"
+                kept = sys.exception() is error
+                assert kept, "the exception in hand changed in a switch"
 
         def look() -> None:
             for _ in range(3):

@@ -13,6 +13,8 @@ from stress.strategy import Pending, Strategy
 
 #: So many choices are asked for in an execution, and so many executions are begun.
 _CHOICES, _EXECUTIONS = 60, 5
+#: A strategy that ends may do so before this one.
+_FEW = 50
 _KINDS = ("acquire", "release", "read", "write", "call")
 
 
@@ -86,12 +88,13 @@ class _Numbers:
         return subject if isinstance(subject, int) else 0
 
 
-def _pending(number: int, turn: int, random_: random.Random) -> _GuardedPending:
-    site = Site(random_.choice(_KINDS), "name", "function", "module", "file", turn, 0)
+def _pending(number: int, turn: int) -> _GuardedPending:
+    kind = _KINDS[(turn * 3 + number) % len(_KINDS)]
+    site = Site(kind, "name", "function", "module", "file", turn, 0)
     pending = _GuardedPending.__new__(_GuardedPending)
     object.__setattr__(pending, "_closed", False)
     pending.__init__(number, site, _Numbers())  # type: ignore[misc]
-    pending.object = random_.randint(1, 3)
+    pending.object = 1 + (turn + number) % 3
     pending.anchor = Anchor(site.kind, site.name, site.function, turn + 1)
     pending.seal()
     return pending
@@ -101,9 +104,7 @@ def _choose(
     strategy: Strategy, ready: Sequence[int], tasks: int, turn: int, current: int | None
 ) -> int | None:
     """One choice; None where the strategy replays, and says that this is another program."""
-    pending = [
-        _pending(number, turn, random.Random(turn * 1000 + number)) for number in range(tasks)
-    ]
+    pending = [_pending(number, turn) for number in range(tasks)]
     shown = Guarded(ready), Guarded(pending)
     try:
         choice = strategy.choose(*shown, current)
@@ -160,7 +161,7 @@ def _check_choices(make: Callable[[int], Strategy]) -> None:
     for tasks in (2, 3, 7, 50, 200):
         strategy = make(1)
         assert strategy.begin(0) is True, "begin(0) must be True: there is a first execution"
-        _execution(strategy, tasks, _CHOICES)
+        _execution(strategy, tasks, _CHOICES if tasks < 50 else 10)
     strategy = make(1)
     strategy.begin(0)
     _choose(strategy, [3, 5], 6, 0, None)
@@ -200,10 +201,10 @@ def _check_begin(make: Callable[[int], Strategy]) -> None:
         "the strategy chooses otherwise after an execution that was cut short was begun anew"
     )
     number = 1
-    while number < 200 and plain.begin(number):
+    while number < _FEW and plain.begin(number):
         _execution(plain, 3, 5, seed=number)
         number += 1
-    if number < 200:
+    if number < _FEW:
         assert not any(plain.begin(later) for later in range(number, number + 3)), (
             f"the strategy had no execution {number}, and then has one again"
         )
