@@ -116,6 +116,7 @@ def without_addresses(value: Any) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600 if os.environ.get("STRESS_WIDE") else 120)
 @pytest.mark.usefixtures("no_cache")
 @settings(
     max_examples=EXAMPLES,

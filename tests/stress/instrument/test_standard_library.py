@@ -10,6 +10,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ WIDE = [
     ("string", "test_string"),
     ("tokenize", "test_tokenize"),
     ("typing", "test_typing"),
-    ("unittest", "test_unittest.testmock"),
+    ("unittest", "test_unittest.testmock unittest.test.testmock"),
     ("weakref _weakrefset", "test_weakref test_weakset"),
     ("_threading_local sched bisect copy", "test_threading_local test_sched test_bisect test_copy"),
     ("shelve abc random", "test_shelve test_abc test_random"),
@@ -91,9 +92,10 @@ def existing(names: str) -> list[str]:
     """Those that this Python has; some came with a later one, or are in another place."""
     found = []
     for name in names.split():
-        package = f"test.{name}".rpartition(".")[0]
-        if importlib.util.find_spec(package) and importlib.util.find_spec(f"test.{name}"):
-            found.append(f"test.{name}")
+        whole = name if name.startswith("unittest.") else f"test.{name}"
+        with suppress(ModuleNotFoundError):
+            if importlib.util.find_spec(whole):
+                found.append(whole)
     return found
 
 
