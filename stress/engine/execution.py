@@ -41,37 +41,10 @@ class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "_choose",
-        "_ending",
-        "_step_limit",
-        "_steps_to_end",
-        "_watch",
-        "aborting",
-        "alive",
-        "careful",
-        "carrier",
-        "checkpoint",
-        "chosen",
-        "clock_s",
-        "current",
-        "error",
-        "failures",
-        "granted",
-        "left",
-        "numbers",
-        "opened",
-        "outside",
-        "over",
-        "pendings",
-        "preemptions",
-        "ready",
-        "recorder",
-        "several",
-        "steps",
-        "switches",
-        "tasks",
-        "timers",
-        "uncontrolled",
+        "_choose", "_ending", "_step_limit", "_steps_to_end", "_watch", "aborting", "alive",
+        "careful", "carrier", "checkpoint", "chosen", "clock_s", "current", "error", "failures",
+        "granted", "left", "numbers", "opened", "outside", "over", "pendings", "preemptions",
+        "ready", "recorder", "several", "steps", "switches", "tasks", "timers", "uncontrolled",
         "unwinding",
     )  # fmt: skip
 
@@ -465,11 +438,9 @@ class Execution:
     def _ask(self) -> Task | None:
         task, self.current = self.current, None
         # Who gave up the turn is ready again where the clock came to its own moment just now.
-        again = task is not None and task.number in self.ready
+        current = task.number if task is not None and task.number in self.ready else None
         try:
-            chosen = self._choose(
-                self.ready, self.pendings, task.number if task and again else None
-            )
+            chosen = self._choose(self.ready, self.pendings, current)
             following = self.tasks[chosen]
             if following.blocked is not None or not following.alive:
                 raise not_ready(chosen, self.ready)
