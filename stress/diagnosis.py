@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import re
+import threading
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Locks, queues and locals that were there before the exploration are under control all the same."""
+"""Locks, queues and locals from before the exploration are under control all the same."""
 
 from __future__ import annotations
 
