@@ -255,6 +255,21 @@ def test_a_first_time_that_is_different_is_no_matter() -> None:
     assert exploration.verdict is Verdict.HOLDS, exploration.reason
 
 
+def test_what_goes_wrong_only_at_first_is_not_lost() -> None:
+    """The first execution uses up what the others would need to fail."""
+    stock = ["lamp"]
+
+    def program() -> None:
+        programs.together(int, int)
+        assert stock.pop() is None if stock else True
+
+    exploration = explore(program, executions=20)
+    assert exploration.verdict is Verdict.VIOLATED
+    (finding,) = exploration.findings
+    assert "the program does not do the same twice" in finding.details["note"]
+    assert any(notice.startswith("only at first") for notice in exploration.notices)
+
+
 def test_a_finding_that_does_not_come_again_says_so() -> None:
     times: list[int] = []
 
