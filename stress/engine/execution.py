@@ -156,7 +156,7 @@ class Execution:
         self.current = following
         following.switch()
         if self.aborting:
-            self.unwinding.tell(task)
+            self.unwinding.tell_at_point(task)
 
     def park(self, site: Site, gate: Gate, timeout_s: float | None = None) -> bool:
         """Leave the ready tasks until `release`, or until the clock is there; False if it was.
@@ -459,7 +459,8 @@ class Execution:
             return
         if self.error is not None:
             self.abort()
-            self.unwinding.tell(task)
+            self.unwinding.tell_at_point(task, parking)
+            return
         if self.recorder:
             self.recorder.announce(task)
             if not self.several and not parking:
@@ -469,7 +470,8 @@ class Execution:
             if self._watch is not None:
                 self._watch.conclude()
             self.abort()
-            self.unwinding.tell(task)
+            self.unwinding.tell_at_point(task, parking)
+            return
         if self._watch is None:
             enforcing = self.recorder is None or self.recorder.enforcing
             self._watch = Watch(self._step_limit, enforcing)

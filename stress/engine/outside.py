@@ -204,7 +204,7 @@ class Wrappers:
     def _on_threads(self, execution: Execution, task: Task, name: str) -> bool:
         if execution.carrier.name == "greenlet" and self._may_move:
             execution.interrupt(NeedsThreads(name))
-            execution.look_up(task)
+            execution.look_up(task, parking=True)
         execution.uncontrolled.setdefault(name)
         return execution.carrier.name != "greenlet"
 
@@ -237,7 +237,7 @@ class Wrappers:
                 if execution.carrier.name == "greenlet":
                     # On a greenlet it would go wrong, and not by the program's fault.
                     execution.interrupt(NeedsThreads(name))
-                    execution.look_up(task)
+                    execution.look_up(task, parking=True)
             return real(*args, **kwargs)
 
         return affine

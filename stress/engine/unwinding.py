@@ -11,6 +11,10 @@ from stress.engine.task import Aborted, Task
 SILENT_POINTS, ABORT_TRIES = 1_000, 1_000
 
 
+#: Operations that end what was begun: their kinds, and the names of methods.
+_FINISHING, _CLOSING = frozenset({"exit", "release"}), frozenset({"close", "release"})
+
+
 class Unwinding:
     """Gives every task that is left the turn once more, and raises Aborted in it."""
 
@@ -41,6 +45,17 @@ class Unwinding:
         """A task that is unwound comes to a point: silently at first."""
         task.silent += 1
         if task.silent > SILENT_POINTS:
+            self.tell(task)
+
+    def tell_at_point(self, task: Task, must: bool = False) -> None:
+        """Raise Aborted in a task that is about to do something, but let it clean up.
+
+        What it was about to close or to release would else stay open for good. `must` is for who
+        would wait.
+        """
+        site = task.pending.site
+        finishing = site.kind in _FINISHING or (site.kind == "call" and site.name in _CLOSING)
+        if must or not finishing or task.raised:
             self.tell(task)
 
     def tell(self, task: Task) -> NoReturn:
