@@ -100,15 +100,22 @@ class Laboratory:
         seed: int,
         step_limit: int,
         recorder: Recorder | None = None,
+        release_points: bool | None = None,
     ) -> Outcome | None:
         """One execution; None where the strategy has none left to try.
 
         Where it needs threads of the system it is begun again on them, and all later ones are.
+        `release_points`: see `Session.execute`.
         """
         while strategy.begin(number):
             try:
                 return self._session.execute(
-                    program, strategy.choose, seed=seed, step_limit=step_limit, recorder=recorder
+                    program,
+                    strategy.choose,
+                    seed=seed,
+                    step_limit=step_limit,
+                    recorder=recorder,
+                    release_points=release_points,
                 )
             except NeedsThreads as need:
                 if not self._may_move:
@@ -134,11 +141,17 @@ class Laboratory:
         step_limit: int,
         number: int = 0,
         enforcing: bool = True,
+        release_points: bool | None = None,
     ) -> Execution:
         """Execution 0 of a strategy, step by step; it counts as that with the `number`."""
         recorder = Recorder(target=self._target, enforcing=enforcing)
         outcome = self.execute(
-            program, strategy, seed=seed, step_limit=step_limit, recorder=recorder
+            program,
+            strategy,
+            seed=seed,
+            step_limit=step_limit,
+            recorder=recorder,
+            release_points=release_points,
         )
         assert outcome is not None
         events = tuple(recorder.events)
@@ -162,7 +175,12 @@ class Laboratory:
         note = ""
         try:
             execution = self.record(
-                program, Repeat(outcome.chosen), seed=seed, step_limit=step_limit, number=number
+                program,
+                Repeat(outcome.chosen),
+                seed=seed,
+                step_limit=step_limit,
+                number=number,
+                release_points=outcome.release_points,
             )
             if _fate(execution.outcome) == _fate(outcome):
                 return execution, ""
@@ -193,7 +211,13 @@ class Laboratory:
             found.difference = ""
             repeat = Repeat(first.outcome.chosen)
             try:
-                second = self.record(program, repeat, seed=seed, step_limit=step_limit)
+                second = self.record(
+                    program,
+                    repeat,
+                    seed=seed,
+                    step_limit=step_limit,
+                    release_points=first.outcome.release_points,
+                )
             except ScheduleDiverged as error:
                 found.difference = f"the program does not do the same twice: {error}"
             else:

@@ -13,6 +13,7 @@ from typing import Any
 
 from stress.controlled import Laboratory, Repeatability, Unsuitable, laboratory
 from stress.diagnosis import diagnose, is_wrong, merged
+from stress.engine.fork_join import fork_join
 from stress.engine.outcome import Ending, Outcome
 from stress.engine.stalls import Stalled
 from stress.errors import FindingsFound, InvalidArgument, InvariantViolated, ScheduleDiverged
@@ -151,7 +152,12 @@ def replay(
     with laboratory(program, targets, carrier) as lab:
         try:
             execution = lab.record(
-                program, strategy, seed=schedule.seed, step_limit=step_limit, enforcing=False
+                program,
+                strategy,
+                seed=schedule.seed,
+                step_limit=step_limit,
+                enforcing=False,
+                release_points=schedule.switches_at_release,
             )
         except (Stalled, Unsuitable) as error:
             run.ended = str(error)
@@ -209,17 +215,8 @@ class ThreeFunctions:
         self.__qualname__ = f"ThreeFunctions({first}, [{', '.join(names)}], {last})"
 
     def __call__(self) -> None:
-        import threading
-
         state = self._setup()
-        threads = [
-            threading.Thread(target=worker, args=(state,), name=name)
-            for worker, name in self._workers
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        fork_join(self._workers, state)
         if not self._invariant(state):
             raise InvariantViolated(f"invariant {_name(self._invariant)!r} does not hold")
 
@@ -292,8 +289,7 @@ class _Run:
             self.ended = str(error)
 
     def _judge(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
-        self.add(outcome)
-        if not is_wrong(outcome):
+        if not self.add(outcome):
             return False
         if lab.outsiders and not outcome.failures:
             # What nobody under control can end, one of those might.
@@ -305,16 +301,24 @@ class _Run:
         self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
         return True
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: Outcome) -> bool:
+        """Count an execution; gives whether it shows a defect."""
         self.done += 1
-        self.wrong += is_wrong(outcome)
-        self.limits_hit += outcome.ending is Ending.STEP_LIMIT
-        self.real_choices += bool(outcome.chosen)
-        self.tasks = max(self.tasks, outcome.tasks)
         self.steps += outcome.steps
         self.context_switches += outcome.context_switches
         self.preemptions += outcome.preemptions
-        self.uncontrolled.update(dict.fromkeys(outcome.uncontrolled))
+        # What is rare is looked at first: this is called for each of many thousand executions.
+        if outcome.chosen:
+            self.real_choices += 1
+        if outcome.tasks > self.tasks:
+            self.tasks = outcome.tasks
+        if outcome.uncontrolled:
+            self.uncontrolled.update(dict.fromkeys(outcome.uncontrolled))
+        if outcome.ending is Ending.STEP_LIMIT:
+            self.limits_hit += 1
+        wrong = is_wrong(outcome)
+        self.wrong += wrong
+        return wrong
 
     def conclude(self, lab: Laboratory) -> Exploration:
         if not self.findings and not lab.outsiders:
@@ -434,8 +438,9 @@ def _name(function: Any) -> str:
 
 
 def _modules(*functions: Any) -> tuple[str, ...]:
-    found = [getattr(function, "__module__", None) for function in functions]
-    return tuple(sorted({module for module in found if module}))
+    found = {getattr(function, "__module__", None) for function in functions}
+    # `setup` may well be `dict`.
+    return tuple(sorted(module for module in found if module and module != "builtins"))
 
 
 def _check_options(

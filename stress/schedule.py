@@ -42,6 +42,16 @@ class Schedule:
     def __str__(self) -> str:
         return "\n".join([f"seed {self.seed}", *map(str, self.switches)])
 
+    @property
+    def switches_at_release(self) -> bool:
+        """Whether it switches at the release of a lock, so that this must be a scheduling point.
+
+        Where it does not, it is all the same whether it is one.
+        """
+        return any(
+            switch.at is not None and switch.at.kind == "release" for switch in self.switches
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The schedule as JSON values; it says of itself what it is."""
         return {

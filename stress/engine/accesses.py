@@ -82,8 +82,6 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
         if context.guarded and controlled() is None:
             return
         # `Execution.point`, written out: this is the hot path.
-        if execution.granted:
-            execution.settle()
         pending = task.pending
         pending.site = site
         pending.object = subject

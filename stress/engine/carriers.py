@@ -109,7 +109,7 @@ class GreenletCarrier:
         # Imported here: on a free-threaded build the import turns the GIL on.
         import greenlet
 
-        self._greenlet = greenlet
+        self._new: Callable[..., Any] = greenlet.greenlet
         self.idle: list[_GreenletUnit] = []
         self.home: Any = greenlet.getcurrent()
         self.running: Any = None
@@ -119,7 +119,7 @@ class GreenletCarrier:
 
     def make(self, loop: Callable[[], None]) -> Any:
         """A greenlet for a pooled unit."""
-        return self._greenlet.greenlet(loop, self.home)
+        return self._new(loop, self.home)
 
     def first(self, job: Callable[[], Any]) -> _GreenletUnit:
         return self.unit(job)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from stress.engine.context import only_when_controlled, running
+from stress.engine.context import controlled, running, stands_for
 from stress.engine.locks import Lock, RLock, check_limit, operation
 from stress.engine.task import Task
 
@@ -19,6 +19,13 @@ _ACQUIRE = operation("acquire", "Condition")
 _EVENT_WAIT, _EVENT_SET = operation("wait", "Event"), operation("set", "Event")
 _EVENT_CLEAR, _IS_SET = operation("clear", "Event"), operation("is set", "Event")
 _PERMIT, _GIVE_BACK = operation("acquire", "Semaphore"), operation("release", "Semaphore")
+
+
+_REAL_WAIT, _REAL_NOTIFY = threading.Condition.wait, threading.Condition.notify
+_REAL_EVENT_WAIT, _REAL_IS_SET = threading.Event.wait, threading.Event.is_set
+_REAL_SET, _REAL_CLEAR = threading.Event.set, threading.Event.clear
+_REAL_ACQUIRE, _REAL_RELEASE = threading.Semaphore.acquire, threading.Semaphore.release
+_REAL_BOUNDED = threading.BoundedSemaphore.release
 
 
 class _Notification:
@@ -37,12 +44,16 @@ class _Notification:
         self.came = False
 
 
+@stands_for(_REAL_WAIT)
 def condition_wait(self: Any, timeout: float | None = None) -> bool:
-    """`Condition.wait`: two steps, one to wait, and one to go on with the lock."""
+    # Two steps, one to wait, and one to go on with the lock.
+    mine = controlled()
+    if mine is None:
+        return bool(_REAL_WAIT(self, timeout))
     lock = self._lock
     if type(lock) is not Lock and type(lock) is not RLock:
         return _REAL_WAIT(self, timeout)
-    execution, task = running()
+    execution, task = mine
     if not _is_held(lock, task):
         raise RuntimeError("cannot wait on un-acquired lock")
     if timeout is not None:
@@ -68,13 +79,18 @@ def condition_wait(self: Any, timeout: float | None = None) -> bool:
     return notified
 
 
+@stands_for(_REAL_NOTIFY)
 def condition_notify(self: Any, n: int = 1) -> None:
-    """`Condition.notify`. Who is notified is ready as soon as the lock is free."""
+    # Who is notified is ready as soon as the lock is free.
+    mine = controlled()
+    if mine is None:
+        _REAL_NOTIFY(self, n)
+        return
     lock = self._lock
     if type(lock) is not Lock and type(lock) is not RLock:
         _REAL_NOTIFY(self, n)
         return
-    execution, task = running()
+    execution, task = mine
     if not _is_held(lock, task):
         raise RuntimeError("cannot notify on un-acquired lock")
     execution.point(_NOTIFY, self)
@@ -94,9 +110,13 @@ def _is_held(lock: Lock, task: Task) -> bool:
     return lock.owner is task if type(lock) is RLock else lock.owner is not None
 
 
+@stands_for(_REAL_EVENT_WAIT)
 def event_wait(self: Any, timeout: float | None = None) -> bool:
-    """`Event.wait`: who waits when it is set goes on, even if it is cleared meanwhile."""
-    execution, task = running()
+    # Who waits when it is set goes on, even if it is cleared meanwhile.
+    mine = controlled()
+    if mine is None:
+        return bool(_REAL_EVENT_WAIT(self, timeout))
+    execution, task = mine
     if self._flag or (timeout is not None and timeout <= 0):
         execution.point(_EVENT_WAIT, self)
         if self._flag or (timeout is not None and timeout <= 0):
@@ -112,9 +132,13 @@ def event_wait(self: Any, timeout: float | None = None) -> bool:
             self._cond._waiters.remove(waiting)
 
 
+@stands_for(_REAL_SET)
 def event_set(self: Any) -> None:
-    """`Event.set`."""
-    execution, _ = running()
+    mine = controlled()
+    if mine is None:
+        _REAL_SET(self)
+        return
+    execution, _ = mine
     execution.point(_EVENT_SET, self)
     self._flag = True
     waiters = self._cond._waiters
@@ -125,15 +149,22 @@ def event_set(self: Any) -> None:
             execution.release(waiting)
 
 
+@stands_for(_REAL_CLEAR)
 def event_clear(self: Any) -> None:
-    """`Event.clear`."""
-    running()[0].point(_EVENT_CLEAR, self)
+    mine = controlled()
+    if mine is None:
+        _REAL_CLEAR(self)
+        return
+    mine[0].point(_EVENT_CLEAR, self)
     self._flag = False
 
 
+@stands_for(_REAL_IS_SET)
 def event_is_set(self: Any) -> bool:
-    """`Event.is_set`."""
-    running()[0].point(_IS_SET, self)
+    mine = controlled()
+    if mine is None:
+        return bool(_REAL_IS_SET(self))
+    mine[0].point(_IS_SET, self)
     return bool(self._flag)
 
 
@@ -157,11 +188,14 @@ def _permits(semaphore: Any) -> _Permits:
     return gate  # type: ignore[no-any-return]
 
 
+@stands_for(_REAL_ACQUIRE)
 def semaphore_acquire(self: Any, blocking: bool = True, timeout: float | None = None) -> bool:
-    """`Semaphore.acquire`."""
+    mine = controlled()
+    if mine is None:
+        return bool(_REAL_ACQUIRE(self, blocking, timeout))
     if not blocking and timeout is not None:
         raise ValueError("can't specify timeout for non-blocking acquire")
-    execution, _ = running()
+    execution, _ = mine
     gate = _permits(self)
     if not blocking or (timeout is not None and timeout <= 0):
         execution.point(_PERMIT, self)
@@ -178,15 +212,23 @@ def semaphore_acquire(self: Any, blocking: bool = True, timeout: float | None = 
     return True
 
 
+@stands_for(_REAL_RELEASE)
 def semaphore_release(self: Any, n: int = 1) -> None:
-    """`Semaphore.release`."""
+    mine = controlled()
+    if mine is None:
+        _REAL_RELEASE(self, n)
+        return
     if n < 1:
         raise ValueError("n must be one or more")
     _give_back(self, n)
 
 
+@stands_for(_REAL_BOUNDED)
 def bounded_release(self: Any, n: int = 1) -> None:
-    """`BoundedSemaphore.release`."""
+    mine = controlled()
+    if mine is None:
+        _REAL_BOUNDED(self, n)
+        return
     if n < 1:
         raise ValueError("n must be one or more")
     if self._value + n > self._initial_value:
@@ -201,9 +243,6 @@ def _give_back(semaphore: Any, n: int) -> None:
     if semaphore._value == n:
         execution.open(_permits(semaphore))
 
-
-_REAL_WAIT = threading.Condition.wait
-_REAL_NOTIFY = threading.Condition.notify
 
 #: What stands for which methods while tasks run.
 METHODS: dict[type, dict[str, Any]] = {
@@ -225,8 +264,4 @@ METHODS: dict[type, dict[str, Any]] = {
 
 def replaced_methods() -> list[tuple[type, str, Any]]:
     """Class, name and function of everything here, falling back where no task calls."""
-    return [
-        (cls, name, only_when_controlled(model, vars(cls)[name]))
-        for cls, names in METHODS.items()
-        for name, model in names.items()
-    ]
+    return [(cls, name, model) for cls, names in METHODS.items() for name, model in names.items()]

@@ -52,6 +52,11 @@ def running() -> tuple[Execution, Task]:
     return execution, execution.current
 
 
+def stands_for(real: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """For a model that hands on to `real` itself where no task calls: it is called the same."""
+    return lambda model: functools.update_wrapper(model, real)
+
+
 def only_when_controlled(model: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
     """A function that is `model` for tasks and `real` for everybody else."""
 

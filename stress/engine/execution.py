@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from stress.engine.carriers import NOBODY, Carrier
@@ -28,8 +29,6 @@ from stress.strategy import Pending
 #: Chooses the next task: see `Strategy.choose`.
 Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
 
-#: Identifiers of tasks, far from those that the system gives to threads.
-FIRST_IDENT = 1 << 52
 #: After so many steps the engine looks whether a task spins.
 WATCH_EVERY = 256
 
@@ -42,10 +41,10 @@ class Execution:
 
     __slots__ = (
         "_choose", "_ending", "_step_limit", "_steps_to_end", "_watch", "aborting", "alive",
-        "careful", "carrier", "checkpoint", "chosen", "clock_s", "current", "error", "failures",
-        "granted", "left", "numbers", "opened", "outside", "over", "pendings", "preemptions",
-        "ready", "recorder", "several", "steps", "switches", "tasks", "timers", "uncontrolled",
-        "unwinding",
+        "careful", "carrier", "checkpoint", "chosen", "clock_s", "current", "daemons", "error",
+        "failures", "left", "numbers", "opened", "outside", "over", "pendings", "preemptions",
+        "ready", "recorder", "release_points", "several", "steps", "switches", "tasks", "timers",
+        "tried", "uncontrolled", "unwinding",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +54,7 @@ class Execution:
         step_limit: int = NO_STEP_LIMIT,
         recorder: Recorder | None = None,
         careful: bool = False,
+        release_points: bool = True,
     ) -> None:
         self.carrier = carrier
         self.recorder = recorder
@@ -73,13 +73,16 @@ class Execution:
         self.several = False
         #: The task that runs; None while a strategy is asked, and before and after.
         self.current: Task | None = None
-        self.alive = 0
+        self.alive = self.daemons = 0
         #: Times that the turn went on because it had to, and because the strategy wanted it.
         self.steps = self.switches = self.preemptions = 0
         self.chosen: list[int] = []
-        #: How many accesses may pass without a look, and how many it were at first: see `grant`.
-        self.left = self.granted = 0
+        #: How many accesses may pass without a look: see `grant`.
+        self.left = 0
         self.careful = careful or recorder is not None
+        #: Whether the release of a lock is a scheduling point. Only who tries a lock without
+        #: waiting can tell that it was still held: `tried` says that somebody did.
+        self.release_points, self.tried = release_points, False
         self.aborting = False
         #: At this step the engine looks up from its work; see `look_up`.
         self.checkpoint = 0 if recorder else min(WATCH_EVERY, step_limit // 2)
@@ -95,7 +98,7 @@ class Execution:
         self.error: BaseException | None = None
         self._watch: Watch | None = None
         self._steps_to_end = 0
-        #: Made when it is needed: when everything is to end.
+        #: Made when it is needed: when tasks are to end before they are done.
         self.unwinding: Unwinding
 
     # -- what tasks call ------------------------------------------------------------------------
@@ -105,7 +108,7 @@ class Execution:
         task = self.current
         assert task is not None
         # The hot path stands a second time in `accesses`, where it saves a call.
-        if self.granted:
+        if self.left:
             self.settle()
         pending = task.pending
         pending.site = site
@@ -117,19 +120,29 @@ class Execution:
             self.decide(task)
         pending.object = None
 
-    def grant(self) -> None:
-        """Nobody else is ready: so many accesses may pass without a look, and are only counted.
+    def note(self, site: Site, subject: object) -> None:
+        """What is no scheduling point, but is kept where the execution is recorded."""
+        task = self.current
+        if self.recorder and task is not None and not self.aborting:
+            task.pending.site, task.pending.object = site, subject
+            self.recorder.announce(task)
+            self.recorder.took(task.number)
+            task.pending.object = None
 
-        They are none that another task could come between. Models take the grant back before
-        they make somebody ready.
+    def grant(self) -> None:
+        """Nobody else is ready: so many accesses may pass without a look.
+
+        They are none that another task could come between, and are counted beforehand. Models take
+        the grant back before they make somebody ready.
         """
-        if not self.careful and not self.aborting:
-            self.left = self.granted = max(self.checkpoint - self.steps - 1, 0)
+        if not self.careful and not self.aborting and self.checkpoint > self.steps:
+            self.left = self.checkpoint - self.steps - 1
+            self.steps += self.left
 
     def settle(self) -> None:
-        """Take back what is left of a grant, and count what was used."""
-        self.steps += self.granted - self.left
-        self.granted = self.left = 0
+        """Take back what is left of a grant."""
+        self.steps -= self.left
+        self.left = 0
 
     def decide(self, task: Task) -> None:
         """Let the strategy choose who goes on where the running task is about to; it could."""
@@ -167,7 +180,7 @@ class Execution:
         assert task is not None
         if self.aborting:
             self.unwinding.tell(task)
-        if self.granted:
+        if self.left:
             self.settle()
         task.pending.site, task.pending.object = site, gate
         self.steps += 1
@@ -218,13 +231,14 @@ class Execution:
             tasks, waiters = self.tasks, set(gate.waiters)
             for number in waiters:
                 tasks[number].blocked = gate
-            self.ready = [number for number in self.ready if number not in waiters]
+            self.ready[:] = [number for number in self.ready if number not in waiters]
             self.several = len(self.ready) > 1
 
     def open(self, gate: Gate) -> None:
         """Whoever is about to pass the gate can."""
         if gate.waiters and not self.aborting:
-            self.settle()
+            if self.left:
+                self.settle()
             for number in gate.waiters:
                 self.tasks[number].blocked = None
             self.ready += gate.waiters
@@ -234,7 +248,8 @@ class Execution:
     def release(self, task: Task) -> None:
         """Make one waiting task ready."""
         if not self.aborting:
-            self.settle()
+            if self.left:
+                self.settle()
             task.blocked = None
             insort(self.ready, task.number)
             self.several = len(self.ready) > 1
@@ -256,24 +271,23 @@ class Execution:
         self.current = task
         self.carrier.running = task.unit
 
-    def spawn(
-        self, function: Callable[[], object], *, ident: int = 0, daemon: bool = False
-    ) -> Task:
+    def spawn(self, function: Callable[[], object], daemon: bool = False) -> Task:
         """Make a ready task; it runs when it is chosen."""
         if self.aborting and self.current is not None:
             self.unwinding.tell(self.current)
-        self.settle()
+        if self.left:
+            self.settle()
         number = len(self.tasks)
-
-        def job() -> Any:
-            return self._live(task, function)
-
-        unit = self.carrier.unit(job) if number else self.carrier.first(job)
         pending = Pending(number, BEGIN, self.numbers)
-        task = Task(number, ident or FIRST_IDENT + number, unit, daemon, pending)
+        task = Task(number, daemon, pending)
+        make_unit = self.carrier.unit if number else self.carrier.first
+        task.unit = unit = make_unit(partial(self._live, task, function))
+        task.switch = unit.switch
         self.tasks.append(task)
         self.pendings.append(pending)
-        if not daemon:
+        if daemon:
+            self.daemons += 1
+        else:
             self.alive += 1
         self.ready.append(number)  # The highest number there is: still in order.
         self.several = len(self.ready) > 1
@@ -288,8 +302,8 @@ class Execution:
 
         Raises what the strategy raises.
         """
-        first = self.spawn(program, ident=ident)
-        self.current = first
+        self.current = first = self.spawn(program)
+        first.ident = ident
         try:
             if self.recorder:
                 self.recorder.took(0)
@@ -308,24 +322,30 @@ class Execution:
                 close()
         if self.error is not None:
             raise self.error
-        outcome = self._outcome()
-        self.unwinding.let_go()
-        return outcome
+        return self._outcome()
 
     def _outcome(self) -> Outcome:
+        stuck: Sequence[int] = ()
+        steps = self.steps
+        if self.aborting:
+            stuck, steps = self.unwinding.stuck, self._steps_to_end
+            self.unwinding.let_go()
+        # By position: this is made for each of many thousand executions.
         return Outcome(
-            ending=self._ending,
-            failures=tuple(self.failures),
-            waiting=() if self.recorder is None else tuple(self.recorder.waiting),
-            spinning=() if self._watch is None else self._watch.spinning,
-            chosen=tuple(self.chosen),
-            tasks=len(self.tasks),
-            steps=self._steps_to_end,
-            context_switches=self.switches + self.preemptions,
-            preemptions=self.preemptions,
-            clock_s=self.clock_s,
-            uncontrolled=tuple(self.uncontrolled),
-            stuck=tuple(self.unwinding.stuck),
+            self._ending,
+            tuple(self.failures),
+            () if self.recorder is None else tuple(self.recorder.waiting),
+            () if self._watch is None else self._watch.spinning,
+            tuple(self.chosen),
+            len(self.tasks),
+            steps,
+            self.switches + self.preemptions,
+            self.preemptions,
+            self.clock_s,
+            tuple(self.uncontrolled),
+            tuple(stuck),
+            self.release_points,
+            self.tried,
         )
 
     def interrupt(self, error: BaseException) -> None:
@@ -351,25 +371,32 @@ class Execution:
         except BaseException as error:
             # What comes up while a task is unwound is not the program's doing.
             if not self.aborting:
-                self.failed(task, error)
-        finally:
-            task.alive = False
+                self._left_by(task, error)
+        task.alive = False
         if self.over:
             return None
-        self.settle()
-        for end in task.ending:
-            end()
-        task.ending.clear()
+        if self.left:
+            self.settle()
+        if task.ending:
+            for end in task.ending:
+                end()
+            task.ending.clear()
+        if task.crew is not None:
+            task.crew.one_is_over()
+            task.crew = None  # Else the two would hold each other.
         if not self.aborting:
-            self.ready.remove(task.number)
-            self.several = len(self.ready) > 1
-            if not task.daemon:
+            ready = self.ready
+            ready.remove(task.number)
+            self.several = len(ready) > 1
+            if task.daemon:
+                self.daemons -= 1
+            else:
                 self.alive -= 1
-            self.open(task)
-        following = self._next()
-        self.current = following
+            if task.waiters:
+                self.open(task)
+        self.current = following = self._next()
         self.switches += 1
-        return self.unit_of(following)
+        return self.unit_of(None) if following is None else following.unit
 
     def unit_of(self, following: Task | None) -> Any:
         """Where the turn goes when `_next` gave this."""
@@ -380,6 +407,16 @@ class Execution:
     @property
     def _nobody_runs(self) -> bool:
         return self.outside is not None and self.outside.nobody_runs and not self.aborting
+
+    def _left_by(self, task: Task, error: BaseException) -> None:
+        if task.crew is None or isinstance(error, KeyboardInterrupt):
+            self.failed(task, error)
+            return
+        try:
+            task.crew.failed(task, error)
+        except BaseException as other:
+            if not self.aborting:
+                self.failed(task, other)
 
     def failed(self, task: Task, error: BaseException) -> None:
         """An exception left a task. Ctrl-C is no failure of the program: it ends everything."""
@@ -406,21 +443,25 @@ class Execution:
         None where all are done, and where the turn is for whoever comes back from outside.
         """
         if not self.aborting:
-            if not self.ready and self.alive and self.error is None:
+            ready = self.ready
+            if not ready and self.alive and self.error is None:
                 if self.outside is not None and self.outside.wait_or_leave():
                     return None
-                if not self.ready:
+                if not ready:
                     pass_time(self)
-            if self.error is None and self.ready and self.alive:
-                following = self.tasks[self.ready[0]]
+            if ready and self.alive and self.error is None:
                 if self.several:
-                    following = self._ask() or following
-                elif self.recorder:
-                    self.recorder.took(following.number)
-                if self.error is None:
-                    return following
+                    following = self._ask()
+                    if following is not None:
+                        return following
+                else:
+                    if self.recorder:
+                        self.recorder.took(ready[0])
+                    return self.tasks[ready[0]]
             elif self.alive and self.error is None:
                 self._ending = Ending.DEADLOCK
+            elif not (ready or self.alive or self.daemons):
+                return None  # All are done.
             self.abort()
         return self.unwinding.next()
 
@@ -486,10 +527,10 @@ class Execution:
             self.recorder.note_waiting(self.tasks)
         if not self.aborting:
             self.unwinding = Unwinding(self)
+            self.settle()
             # What tasks still do while they are unwound is no part of the execution.
             self._steps_to_end = self.steps
         self.aborting = True
-        self.settle()
         self.checkpoint = 0
         self.several = False
 

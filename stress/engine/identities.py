@@ -8,45 +8,54 @@ decides what happens next. What an execution makes has its number for a hash.
 from __future__ import annotations
 
 import concurrent.futures._base as futures
-import functools
-import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
 
-from stress.engine.context import only_when_controlled
+from stress.engine.context import controlled, stands_for
 from stress.engine.thread_making import make_thread_init
+
+
+class Counter:
+    """Gives one number after another; to begin anew costs nothing."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, first: int) -> None:
+        self.value = first
+
+    def __call__(self) -> int:
+        value = self.value
+        self.value = value + 1
+        return value
 
 
 class Identities:
     """Numbers the threads and futures of each execution."""
 
     def __init__(self) -> None:
-        self._numbers = itertools.count(1)
+        self._next = Counter(1)
 
     def begin(self) -> None:
         """Before each execution: numbers begin as ever."""
-        self._numbers = itertools.count(1)
+        self._next.value = 1
 
     def replaced(self) -> list[tuple[Any, str, Any]]:
         """Owner, name and what stands there."""
         found: list[tuple[Any, str, Any]] = [(futures, "id", number_or_id)]
         for cls, model in (
-            (threading.Thread, make_thread_init(self._number)),
+            (threading.Thread, make_thread_init(self._next)),
             (futures.Future, self._making(futures.Future.__init__)),
         ):
-            real = vars(cls)["__init__"]
-            found.append((cls, "__init__", only_when_controlled(model, real)))
+            found.append((cls, "__init__", model))
             found.append((cls, "__hash__", number_or_hash))
         return found
 
-    def _number(self) -> int:
-        return next(self._numbers)
-
     def _making(self, real: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(real)
+        @stands_for(real)
         def made(self_: Any, *args: Any, **kwargs: Any) -> None:
-            self_.__dict__.setdefault("_made", next(self._numbers))
+            if controlled() is not None:
+                self_.__dict__.setdefault("_made", self._next())
             real(self_, *args, **kwargs)
 
         return made

@@ -111,7 +111,10 @@ class Lock:
             if execution.aborting:
                 return  # Its task was unwound out of a wait, in which it does not hold it.
             raise RuntimeError("release unlocked lock")
-        execution.point(_RELEASE, self)
+        if execution.release_points:
+            execution.point(_RELEASE, self)
+        elif execution.recorder:
+            execution.note(_RELEASE, self)
         self.free()
 
     def __exit__(self, *exception: object) -> None:
@@ -152,12 +155,14 @@ class Lock:
             return bool(self._outside().locked())
         execution = context.execution
         assert execution is not None
+        execution.tried = True
         execution.point(_LOCKED, self)
         return self.owner is not None and self.execution is execution
 
     locked_lock, acquire_lock, release_lock = locked, acquire, release
 
     def _try(self, execution: Any) -> bool:
+        execution.tried = True
         execution.point(_ACQUIRE, self)
         if self.owner is not None:
             return False
@@ -216,6 +221,7 @@ class RLock(Lock):
         task = execution.current
         if self.owner is not task:
             if not blocking or timeout == 0:
+                execution.tried = True
                 execution.point(_ACQUIRE_AGAIN, self)
                 if self.owner is not None:
                     return False
@@ -249,7 +255,10 @@ class RLock(Lock):
                 return
             raise RuntimeError("cannot release un-acquired lock")
         if self._count == 1:
-            execution.point(_RELEASE_LAST, self)
+            if execution.release_points:
+                execution.point(_RELEASE_LAST, self)
+            elif execution.recorder:
+                execution.note(_RELEASE_LAST, self)
         self._count -= 1
         if not self._count:
             self.owner = None

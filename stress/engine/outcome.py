@@ -49,7 +49,8 @@ class Outcome(NamedTuple):
     `chosen` holds the task that was taken at each real choice, one with two ready tasks. `tasks`
     counts tasks, `steps` scheduling points; `clock_s` is what the virtual clock moved.
     `uncontrolled` names calls whose effect the engine neither chose nor recorded, and `stuck` the
-    tasks that could not be unwound.
+    tasks that could not be unwound. `release_points` says whether the release of a lock was a
+    scheduling point, and `tried` whether somebody tried a lock without waiting: see `Execution`.
     """
 
     ending: Ending
@@ -64,3 +65,5 @@ class Outcome(NamedTuple):
     clock_s: float
     uncontrolled: tuple[str, ...] = ()
     stuck: tuple[int, ...] = ()
+    release_points: bool = True
+    tried: bool = False

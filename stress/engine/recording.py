@@ -66,8 +66,8 @@ class Recorder:
         """A task says what it is about to do."""
         self._objects.sweep()
         pending = task.pending
-        if task.thread is not None:
-            self.names[task.number] = task.thread.name
+        if task.name:
+            self.names[task.number] = task.name
         site, subject = pending.site, pending.object
         frame = self._program_frame(sys._getframe(1))
         function = site.function or (frame.f_code.co_qualname if frame else "")
@@ -118,7 +118,7 @@ class Recorder:
             self.waiting.append(
                 Waiting(
                     task=task.number,
-                    name=task.thread.name if task.thread is not None else "",
+                    name=task.name,
                     kind=task.pending.site.kind,
                     subject=self._describe(task.blocked),
                     owner=None if owner is None or owner is task else owner.number,

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from stress.engine.carriers import Carrier, ThreadCarrier
 from stress.engine.context import context
@@ -17,7 +18,7 @@ from stress.engine.outside import Wrappers
 from stress.engine.recording import Recorder
 from stress.engine.shadows import Shadows
 from stress.engine.stalls import Stalled, StallWatch
-from stress.engine.substitutes import Surroundings, substitutes, with_exit
+from stress.engine.substitutes import Surroundings, substitutes
 from stress.errors import InvalidArgument
 
 #: Containers made and not let go since the last collection; then it is time for the next.
@@ -31,10 +32,13 @@ class Session:
 
     def __init__(self, carrier: Carrier, surroundings: Surroundings, stalls: StallWatch) -> None:
         self.carrier = carrier
+        carrier.on_interrupt = self._on_interrupt
         #: Threads that the program can reach and that are not under control, by name.
         self.outsiders: tuple[str, ...] = ()
         #: Whether instrumented code must be asked about every access: see `Execution.grant`.
         self.careful = False
+        self._tried = False
+        self._program: tuple[Any, Any] = (None, None)
         self._surroundings = surroundings
         self._stalls = stalls
         self._ident = threading.main_thread().ident or 0
@@ -47,9 +51,11 @@ class Session:
         seed: int = 0,
         step_limit: int = 100_000,
         recorder: Recorder | None = None,
+        release_points: bool | None = None,
     ) -> Outcome:
         """One execution. The collector works before it where there is something to collect, and
-        not during it: finalizers are steps too.
+        not during it: finalizers are steps too. `release_points` says whether the release of a
+        lock is a scheduling point; None: where an execution before tried a lock without waiting.
 
         Raises what `choose` raises, KeyboardInterrupt, Stalled where no step is made for too
         long, and NeedsThreads where the carrier is wrong: see `move_to_threads`.
@@ -57,12 +63,13 @@ class Session:
         if recorder is not None or gc.get_count()[0] > _YOUNG_MAX:
             gc.collect()
         careful = self.careful or context.guarded
-        execution = Execution(choose, self.carrier, step_limit, recorder, careful)
+        if release_points is None:
+            release_points = self._tried
+        execution = Execution(choose, self.carrier, step_limit, recorder, careful, release_points)
         self._surroundings.begin(seed)
-        self.carrier.on_interrupt = self._on_interrupt
         context.execution = execution
         try:
-            return execution.run(with_exit(program), self._ident)
+            return execution.run(self._whole(program), self._ident)
         except KeyboardInterrupt:
             if self._stalls.where:
                 raise Stalled(
@@ -71,11 +78,18 @@ class Session:
             raise
         finally:
             context.execution = None
+            self._tried = self._tried or execution.tried
 
     def move_to_threads(self) -> None:
         """From now on tasks run on threads of the system."""
         self.carrier.close()
         self.carrier = ThreadCarrier()
+        self.carrier.on_interrupt = self._on_interrupt
+
+    def _whole(self, program: Callable[[], object]) -> Callable[[], None]:
+        if self._program[0] is not program:
+            self._program = program, self._surroundings.with_exit(program)
+        return self._program[1]  # type: ignore[no-any-return]
 
     def close(self) -> None:
         """End what the carrier holds."""

@@ -20,6 +20,8 @@ class Subjects:
     then end at a later step instead of at once.
     """
 
+    __slots__ = ("_held", "_last", "_numbers")
+
     def __init__(self) -> None:
         self._numbers: dict[int, tuple[int, Any]] = {}
         self._held: dict[int, Any] = {}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import _thread
 import concurrent.futures.thread as pools
 import functools
-import itertools
 import logging
 import queue
 import sys
@@ -24,9 +23,9 @@ from typing import Any
 from stress.engine import conditions, handles, sqlite, threads
 from stress.engine.clock import Clock
 from stress.engine.context import only_when_controlled
-from stress.engine.execution import FIRST_IDENT
+from stress.engine.fork_join import Active
 from stress.engine.holders import find_holders
-from stress.engine.identities import Identities
+from stress.engine.identities import Counter, Identities
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
 from stress.engine.task import Aborted
@@ -50,7 +49,9 @@ class Surroundings:
         self._clock = Clock()
         self._randomness = Randomness()
         self._identities = Identities()
+        self._thread_numbers, self._pool_numbers = Counter(1), Counter(0)
         self._trace, self._profile = Tracing("trace"), Tracing("profile")
+        self._active = Active(threading._active)  # type: ignore[attr-defined]
         self._undo: list[Callable[[], None]] = []
 
     def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
@@ -73,8 +74,7 @@ class Surroundings:
             self._set_name(holder, name, value)
         for cls, name, function in (*conditions.replaced_methods(), *threads.replaced_methods()):
             self._set_method(cls, name, function)
-        counter = pools.ThreadPoolExecutor._counter  # type: ignore[attr-defined]
-        self._undo.append(lambda: setattr(pools.ThreadPoolExecutor, "_counter", counter))
+        self._set_method(pools.ThreadPoolExecutor, "_counter", self._pool_numbers)
         for owner, name, function in (*wrappers, *self._identities.replaced()):
             if name not in replaced.get(owner, ()):
                 self._set_attribute(owner, name, function)
@@ -108,8 +108,10 @@ class Surroundings:
                 "_set_sentinel": threads.set_sentinel,
                 "_time": time_names["monotonic"],
                 "excepthook": threads.excepthook,
+                "_active": self._active,
                 "_thread_local_info": threads.Local(),
                 "_shutdown_locks_lock": Lock(),
+                "_counter": self._thread_numbers,
                 **threads.fresh_names(),
             },
             queue: {"SimpleQueue": SimpleQueue, "time": time_names["monotonic"]},
@@ -130,32 +132,40 @@ class Surroundings:
 
     def leave(self) -> None:
         """Put everything back."""
-        self._forget_tasks()
+        self._active.give_back()
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
 
+    def with_exit(self, program: Callable[[], object]) -> Callable[[], None]:
+        """`program`, and after it what the interpreter does at its exit: pools are told to end."""
+        names, atexits = threading.__dict__, threading.__dict__["_threading_atexits"]
+
+        def whole() -> None:
+            try:
+                program()
+            finally:
+                names["_SHUTTING_DOWN"] = True
+                for call in reversed(atexits):
+                    call()
+                if pools._threads_queues.data:  # type: ignore[attr-defined]
+                    pools._python_exit()
+
+        return whole
+
     def begin(self, seed: int) -> None:
         """Before each execution: names, numbers and randomness begin as ever."""
         names = threading.__dict__
-        names["_counter"] = itertools.count(1).__next__
+        self._thread_numbers.value, self._pool_numbers.value = 1, 0
         names["_limbo"].clear()
-        self._forget_tasks()
+        self._active.forget_tasks()
         names["_threading_atexits"].clear()
         names["_SHUTTING_DOWN"] = False
         if pools._shutdown or _open_pools():
             pools._shutdown = False
             pools._threads_queues = weakref.WeakKeyDictionary()
-        pools.ThreadPoolExecutor._counter = itertools.count().__next__  # type: ignore[attr-defined]
         self._randomness.begin(seed)
         self._identities.begin()
-
-    def _forget_tasks(self) -> None:
-        """Threads that were never begun in the ordinary way (`_DummyThread`) enter themselves."""
-        active = threading._active  # type: ignore[attr-defined]
-        if len(active) > 1:
-            for ident in [ident for ident in active if ident >= FIRST_IDENT]:
-                active.pop(ident, None)
 
     def _set_name(self, names: dict[str, Any], name: str, value: Any) -> None:
         self._undo.append(functools.partial(names.__setitem__, name, names[name]))
@@ -201,22 +211,6 @@ def substitutes(wrappers: Sequence[tuple[Any, str, Any]] = ()) -> Iterator[Surro
         yield surroundings
     finally:
         surroundings.leave()
-
-
-def with_exit(program: Callable[[], object]) -> Callable[[], None]:
-    """`program`, and after it what the interpreter does at its exit: pools are told to end."""
-
-    def whole() -> None:
-        try:
-            program()
-        finally:
-            threading.__dict__["_SHUTTING_DOWN"] = True
-            for call in reversed(threading._threading_atexits):  # type: ignore[attr-defined]
-                call()
-            if _open_pools():
-                pools._python_exit()
-
-    return whole
 
 
 def _is_news(record: logging.LogRecord) -> bool:

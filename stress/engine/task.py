@@ -8,6 +8,9 @@ from typing import Any, Protocol
 from stress.errors import InvalidArgument
 from stress.strategy import Pending
 
+#: Identifiers of tasks, far from those that the system gives to threads.
+FIRST_IDENT = 1 << 52
+
 
 class Gate(Protocol):
     """What a task may have to wait at.
@@ -26,32 +29,36 @@ class Task:
     """A thread of the program, carried by a unit. It is itself the gate of who joins it."""
 
     __slots__ = (
-        "alive", "blocked", "daemon", "deadline", "ending", "ident", "number",
+        "alive", "blocked", "crew", "daemon", "deadline", "ending", "ident", "number",
         "pending", "raised", "silent", "started", "switch", "thread", "timed_out", "unit",
         "waiters",
     )  # fmt: skip
 
-    def __init__(self, number: int, ident: int, unit: Any, daemon: bool, pending: Pending) -> None:
+    unit: Any
+    """What carries it."""
+    switch: Callable[[], object]
+
+    def __init__(self, number: int, daemon: bool, pending: Pending) -> None:
         self.number = number
-        self.ident = ident
-        self.unit = unit
-        self.switch: Callable[[], object] = unit.switch
+        self.ident = FIRST_IDENT + number
         self.daemon = daemon
         self.pending = pending
-        #: The `threading.Thread` that it is, where there is one.
-        self.thread: Any = None
         self.alive = True
         #: Whether it ever had the turn.
         self.started = False
-        #: What it waits at; None while it is ready or runs.
-        self.blocked: Gate | None = None
+        #: The `threading.Thread` that it is, where there is one.
+        self.thread: Any = None
+        #: Of a worker, whose thread is made when somebody asks for it: those that began with it.
+        self.crew: Crew | None = None
         self.deadline: float | None = None
         self.timed_out = False
-        #: Called when it ends.
-        self.ending: list[Callable[[], None]] = []
         #: How often it was told that all is over, and how many points it passed since.
         self.raised = 0
         self.silent = 0
+        #: What it waits at; None while it is ready or runs.
+        self.blocked: Gate | None = None
+        #: Called when it ends.
+        self.ending: list[Callable[[], None]] = []
         self.waiters: list[int] = []
 
     @property
@@ -59,12 +66,31 @@ class Task:
         """Who can open it: itself."""
         return self
 
+    @property
+    def name(self) -> str:
+        """Of its thread; empty where there is none."""
+        if self.thread is not None:
+            return str(self.thread.name)
+        return "" if self.crew is None else self.crew.name_of(self)
+
     def __repr__(self) -> str:
         return f"<task {self.number}>"
 
 
 class Aborted(BaseException):
     """Unwinds a task of an execution that is over."""
+
+
+class Crew(Protocol):
+    """Tasks that began together: see `stress.engine.fork_join`."""
+
+    def name_of(self, task: Task) -> str: ...
+
+    def make_thread(self, task: Task) -> Any: ...
+
+    def failed(self, task: Task, error: BaseException) -> None: ...
+
+    def one_is_over(self) -> None: ...
 
 
 class Outside(Protocol):

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from stress.engine import handles
+from stress.engine.context import controlled, stands_for
+
+_REAL_INIT: Any = threading.Thread.__init__
 
 
 class Started:
@@ -45,6 +48,7 @@ class Started:
 def make_thread_init(number: Callable[[], int]) -> Callable[..., None]:
     """`Thread.__init__`; `number` gives what a thread is known by in sets."""
 
+    @stands_for(_REAL_INIT)
     def thread_init(
         self: Any,
         group: None = None,
@@ -55,7 +59,9 @@ def make_thread_init(number: Callable[[], int]) -> Callable[..., None]:
         *,
         daemon: bool | None = None,
     ) -> None:
-        """`Thread.__init__`."""
+        if controlled() is None:
+            _REAL_INIT(self, group, target, name, args, kwargs, daemon=daemon)
+            return
         assert group is None, "group argument must be None for now"
         names = threading.__dict__
         if name:

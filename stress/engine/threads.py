@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import _thread
-import itertools
 import sys
 import threading
 import weakref
+from functools import partial
 from typing import Any
 
 from stress.engine import handles
-from stress.engine.context import context, controlled, only_when_controlled, running
+from stress.engine.context import context, controlled, stands_for
 from stress.engine.execution import Execution
 from stress.engine.locks import Lock, operation
 from stress.engine.outcome import Failure
@@ -18,6 +18,8 @@ from stress.engine.task import Task
 
 _ALIVE = operation("is alive", "Thread")
 _IDENT, _NATIVE_ID = _thread.get_ident, _thread.get_native_id
+_REAL_START = threading.Thread.start
+_REAL_JOIN, _REAL_IS_ALIVE = threading.Thread.join, threading.Thread.is_alive
 #: Above whatever number Linux gives to a thread.
 _FIRST_NATIVE_ID = 1 << 22
 
@@ -40,8 +42,12 @@ def _native_id(task: Task) -> int:
     return _FIRST_NATIVE_ID + task.number if task.number else _NATIVE_ID()
 
 
+@stands_for(threading.Thread.start)
 def thread_start(self: Any) -> None:
-    """`Thread.start`."""
+    mine = controlled()
+    if mine is None:
+        _REAL_START(self)
+        return
     if not self._initialized:
         raise RuntimeError("thread.__init__() not called")
     if self._started._flag:
@@ -51,23 +57,26 @@ def thread_start(self: Any) -> None:
         self._started = threading.Event()
         _REAL_START(self)
         return
-    execution, _ = running()
+    execution, _ = mine
     execution.point(handles.START, self)
     if _HAS_HANDLES and self._started._flag:
         # Another task was faster. Up to 3.12 such a thread runs twice.
         raise RuntimeError("thread already started")
-    # A thread that is over belongs to the program alone, which may let it go.
-    living, ending = [self], [self]
-    task = execution.spawn(lambda: _life(execution, living.pop()), daemon=bool(self._daemonic))
-    task.thread = self
-    self._task = task
-    self._ident = task.ident
-    self._native_id = _native_id(task)
-    self._started._flag = True
+    task = execution.spawn(partial(_life, execution, self), daemon=self._daemonic)
+    adopt(task, self)
+
+
+def adopt(task: Task, thread: Any) -> None:
+    """Make this the thread of a task, until it ends."""
+    task.thread = thread
+    thread._task = task
+    thread._ident = task.ident
+    thread._native_id = _native_id(task)
+    thread._started._flag = True
     if _HAS_HANDLES:
-        self._handle.begin(task)
-    threading._active[task.ident] = self  # type: ignore[attr-defined]
-    task.ending.append(lambda: _end(task, ending.pop()))
+        thread._handle.begin(task)
+    threading._active[task.ident] = thread  # type: ignore[attr-defined]
+    task.ending.append(partial(_end, task, thread))
 
 
 def _life(execution: Execution, thread: Any) -> None:
@@ -94,13 +103,18 @@ def _end(task: Task, thread: Any) -> None:
         thread._tstate_lock = None
 
 
+@stands_for(threading.Thread.join)
 def thread_join(self: Any, timeout: float | None = None) -> None:
-    """`Thread.join`: one step, that comes when the thread is over."""
+    # One step, that comes when the thread is over.
+    mine = controlled()
+    if mine is None:
+        _REAL_JOIN(self, timeout)
+        return
     if not self._initialized:
         raise RuntimeError("Thread.__init__() not called")
     if not self._started._flag:
         raise RuntimeError("cannot join thread before it is started")
-    execution, _ = running()
+    execution, _ = mine
     task = handles.task_of(execution, self)
     if task is not None:
         limit = None if timeout is None else max(timeout, 0)
@@ -118,10 +132,13 @@ def join_outsider(execution: Execution, thread: Any, timeout: float | None) -> N
     _REAL_JOIN(thread, timeout)
 
 
+@stands_for(threading.Thread.is_alive)
 def thread_is_alive(self: Any) -> bool:
-    """`Thread.is_alive`."""
+    mine = controlled()
+    if mine is None:
+        return bool(_REAL_IS_ALIVE(self))
     assert self._initialized, "Thread.__init__() not called"
-    execution, _ = running()
+    execution, _ = mine
     execution.point(_ALIVE, self)
     task = handles.task_of(execution, self)
     return bool(_REAL_IS_ALIVE(self) if task is None else task.alive)
@@ -134,8 +151,6 @@ _STARTER, _MODEL_STARTER = (
     if _HAS_HANDLES
     else ("_start_new_thread", handles.start_new_thread)
 )
-_REAL_START = threading.Thread.start
-_REAL_JOIN, _REAL_IS_ALIVE = threading.Thread.join, threading.Thread.is_alive
 
 
 def replaced_methods() -> list[tuple[type, str, Any]]:
@@ -145,10 +160,7 @@ def replaced_methods() -> list[tuple[type, str, Any]]:
         "join": thread_join,
         "is_alive": thread_is_alive,
     }
-    return [
-        (threading.Thread, name, only_when_controlled(model, vars(threading.Thread)[name]))
-        for name, model in models.items()
-    ]
+    return [(threading.Thread, name, model) for name, model in models.items()]
 
 
 def excepthook(arguments: Any) -> None:
@@ -166,7 +178,6 @@ def fresh_names() -> dict[str, Any]:
     return {
         # It looks for the hook when it is called: one does for all threads.
         "_make_invoke_excepthook": lambda: invoke,
-        "_counter": itertools.count(1).__next__,
         "_limbo": {},
         "_shutdown_locks": set(),
         "_shutdown_handles": set(),

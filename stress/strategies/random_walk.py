@@ -8,11 +8,13 @@ collapses as tasks grow.
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable, Sequence
 
 from stress.strategy import Pending
 
 _BITS = 16
+_NUMBERS = struct.Struct("<32H").unpack
 
 
 class RandomWalk:
@@ -24,7 +26,7 @@ class RandomWalk:
     """
 
     def __init__(self, seed: int) -> None:
-        self._seed = seed
+        self._hash = hashlib.blake2b(f"{seed}/".encode())
         self._execution = self._block = 0
         self._next: Callable[[], int] = self._draw_more
 
@@ -43,8 +45,10 @@ class RandomWalk:
         return ready[drawn * len(ready) >> _BITS]
 
     def _draw_more(self) -> int:
-        text = f"{self._seed}/{self._execution}/{self._block}"
+        # A copy of what has begun costs half of a new one.
+        drawn = self._hash.copy()
+        drawn.update(b"%d/%d" % (self._execution, self._block))
         self._block += 1
-        numbers = iter(memoryview(hashlib.blake2b(text.encode()).digest()).cast("H"))
+        numbers = iter(_NUMBERS(drawn.digest()))
         self._next = numbers.__next__
-        return next(numbers)
+        return int(self._next())

@@ -217,7 +217,7 @@ def test_a_hundred_thousand_steps() -> None:
         lock = threading.Lock()
 
         def work() -> None:
-            for _ in range(25_000):
+            for _ in range(50_000):
                 with lock:
                     pass
 

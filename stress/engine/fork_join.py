@@ -1,0 +1,163 @@
+"""Fork and join: workers that begin together, and one step that comes when all are over.
+
+What `check_threads` runs. Started one by one, threads of the same right would cost two scheduling
+points each, at which nothing happens that a first step of theirs would not show. Of its
+`threading.Thread` a worker is in need when somebody asks for it, and few do: then it is made.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from stress.engine import handles, threads
+from stress.engine.context import context, controlled
+from stress.engine.execution import Execution
+from stress.engine.task import FIRST_IDENT, Task
+
+#: What is called, and the name of its thread.
+Workers = Sequence[tuple[Callable[[Any], object], str]]
+
+
+class _Crew:
+    """The gate of who waits for all of them."""
+
+    __slots__ = ("argument", "execution", "first", "left", "waiters", "workers")
+
+    def __init__(self, execution: Execution, workers: Workers, argument: Any) -> None:
+        self.execution = execution
+        self.workers = workers
+        self.argument = argument
+        self.first = len(execution.tasks)
+        self.left = len(workers)
+        self.waiters: list[int] = []
+
+    @property
+    def owner(self) -> Task | None:
+        """One who is waited for."""
+        tasks = self.execution.tasks[self.first : self.first + len(self.workers)]
+        return next((task for task in tasks if task.alive), None)
+
+    def name_of(self, task: Task) -> str:
+        """The name of its thread."""
+        return self.workers[task.number - self.first][1]
+
+    def make_thread(self, task: Task) -> Any:
+        """The `threading.Thread` that a task is."""
+        worker, name = self.workers[task.number - self.first]
+        thread = threading.Thread(target=worker, args=(self.argument,), name=name, daemon=False)
+        threads.adopt(task, thread)
+        return thread
+
+    def failed(self, task: Task, error: BaseException) -> None:
+        """This is handled, and left a worker: the hook that is in place is told, as by a thread."""
+        thread = task.thread or self.make_thread(task)
+        thread._invoke_excepthook(thread)
+
+    def one_is_over(self) -> None:
+        """Called at the end of each."""
+        self.left -= 1
+        if not self.left:
+            self.execution.open(self)
+
+
+def fork_join(workers: Workers, argument: Any) -> None:
+    """Call each worker with the argument, in a thread of that name; returns when all are over."""
+    mine = controlled()
+    if mine is None:
+        made = [
+            threading.Thread(target=worker, args=(argument,), name=name) for worker, name in workers
+        ]
+        for thread in made:
+            thread.start()
+        for thread in made:
+            thread.join()
+        return
+    execution, task = mine
+    crew = _Crew(execution, workers, argument)
+    names = threading.__dict__
+    hooks = names["_trace_hook"], names["_profile_hook"]
+    for worker, _ in workers:
+        if hooks != (None, None):
+            worker = partial(_traced, hooks, worker)
+        execution.spawn(partial(worker, argument)).crew = crew
+    crew.waiters.append(task.number)
+    execution.park(handles.JOIN, crew)
+
+
+def _traced(hooks: tuple[Any, Any], worker: Callable[[Any], object], argument: Any) -> None:
+    trace, profile = hooks
+    if trace:
+        sys.settrace(trace)
+    if profile:
+        sys.setprofile(profile)
+    worker(argument)
+
+
+class Active(dict[int, Any]):
+    """`threading._active` of an exploration: threads by identifier. Those of workers are made when
+    they are looked for."""
+
+    def __init__(self, real: dict[int, Any]) -> None:
+        super().__init__(real)
+        self._real = real
+
+    def forget_tasks(self) -> None:
+        """Between executions: threads that were begun in no ordinary way enter themselves."""
+        if super().__len__() > 1:
+            for ident in [ident for ident in super().__iter__() if ident >= FIRST_IDENT]:
+                del self[ident]
+
+    def give_back(self) -> None:
+        """The exploration is over: the real one is told of threads that are not under control."""
+        self.forget_tasks()
+        for ident in set(self._real) - set(super().keys()):
+            del self._real[ident]
+        self._real.update(self)
+
+    def __missing__(self, ident: int) -> Any:
+        execution = context.execution
+        if execution is not None and isinstance(ident, int) and ident >= FIRST_IDENT:
+            number = ident - FIRST_IDENT
+            task = execution.tasks[min(number, len(execution.tasks) - 1)]
+            if task.number == number and task.alive and task.crew is not None:
+                return task.crew.make_thread(task)
+        raise KeyError(ident)
+
+    def _complete(self) -> None:
+        execution = context.execution
+        for task in () if execution is None else execution.tasks:
+            if task.alive and task.thread is None and task.crew is not None:
+                task.crew.make_thread(task)
+
+    def __len__(self) -> int:
+        self._complete()
+        return super().__len__()
+
+    def __iter__(self) -> Iterator[int]:
+        self._complete()
+        return super().__iter__()
+
+    def __contains__(self, ident: object) -> bool:
+        self._complete()
+        return super().__contains__(ident)
+
+    def get(self, ident: int, default: Any = None) -> Any:
+        """As of a dictionary; so are the others."""
+        self._complete()
+        return super().get(ident, default)
+
+    def keys(self) -> Any:
+        self._complete()
+        return super().keys()
+
+    def values(self) -> Any:
+        self._complete()
+        return super().values()
+
+    def items(self) -> Any:
+        self._complete()
+        return super().items()
