@@ -15,6 +15,7 @@ from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
 from stress.engine.outcome import Outcome
 from stress.engine.outside import NeedsThreads
 from stress.engine.recording import Recorder
+from stress.engine.recursion import TOO_DEEP
 from stress.engine.session import Session, collector_at_rest, session
 from stress.errors import ScheduleDiverged
 from stress.events import Event
@@ -190,7 +191,10 @@ class Laboratory:
             )
         except ScheduleDiverged as error:
             note = f"replayed, it diverged: {error}"
-        why = self.check_repeatable(program, seed, step_limit).difference
+        again = self.check_repeatable(program, seed, step_limit)
+        why = again.difference
+        if any(TOO_DEEP in execution.outcome.uncontrolled for execution in again.executions):
+            outcome = outcome._replace(uncontrolled=(*outcome.uncontrolled, TOO_DEEP))
         lost = Execution(number=number, outcome=outcome, events=(), schedule=schedule_of(seed, ()))
         return lost, f"{note}. {why}" if why else note
 

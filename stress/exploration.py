@@ -15,6 +15,7 @@ from stress.controlled import Laboratory, Repeatability, Unsuitable, laboratory
 from stress.diagnosis import diagnose, is_wrong, merged
 from stress.engine.fork_join import fork_join
 from stress.engine.outcome import Ending, Outcome
+from stress.engine.recursion import TOO_DEEP
 from stress.engine.stalls import Stalled
 from stress.errors import FindingsFound, InvalidArgument, InvariantViolated, ScheduleDiverged
 from stress.finding import Finding, Verdict
@@ -298,6 +299,11 @@ class _Run:
             return False
         origin = _origin(self.program, lab, self.step_limit)
         execution, note = lab.explain(self.program, outcome, number, self.seed, self.step_limit)
+        too_deep = TOO_DEEP in execution.outcome.uncontrolled
+        if too_deep and not any(isinstance(f.error, RecursionError) for f in outcome.failures):
+            # What came up in our midst may have left things half done.
+            self.uncontrolled[TOO_DEEP] = None
+            return False
         self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
         return True
 

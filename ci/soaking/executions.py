@@ -92,7 +92,13 @@ def _again(
 ) -> str:
     repeat = Logged(Repeat(first.chosen))
     try:
-        second = lab.execute(program, repeat, seed=seed, step_limit=STEP_LIMIT)
+        second = lab.execute(
+            program,
+            repeat,
+            seed=seed,
+            step_limit=STEP_LIMIT,
+            release_points=first.release_points,
+        )
     except ScheduleDiverged as error:
         return f"the second time it diverged: {error}"
     assert second is not None
@@ -108,15 +114,26 @@ def _again(
 
 def _by_schedule(lab: Laboratory, program: Callable[[], object], first: Outcome, seed: int) -> str:
     """Record it, make a schedule of that, and replay the schedule from its JSON."""
-    recorded = lab.record(program, Repeat(first.chosen), seed=seed, step_limit=STEP_LIMIT)
-    # Where nobody else is ready, an execution that is not recorded counts accesses without looking
-    # at them: it has more steps.
-    if _choices(recorded.outcome) != _choices(first):
-        return f"recorded, it ended {_choices(recorded.outcome)}, not {_choices(first)}"
+    recorded = lab.record(
+        program,
+        Repeat(first.chosen),
+        seed=seed,
+        step_limit=STEP_LIMIT,
+        release_points=first.release_points,
+    )
+    if summary(recorded.outcome) != summary(first):
+        return f"recorded, it ended {summary(recorded.outcome)}, not {summary(first)}"
     schedule = Schedule.from_json(json.loads(json.dumps(recorded.schedule.to_json())))
     strategy = ReplayStrategy(schedule)
     try:
-        again = lab.record(program, strategy, seed=seed, step_limit=STEP_LIMIT, enforcing=False)
+        again = lab.record(
+            program,
+            strategy,
+            seed=seed,
+            step_limit=STEP_LIMIT,
+            enforcing=False,
+            release_points=first.release_points,
+        )
     except ScheduleDiverged as error:
         return f"its schedule diverged: {error}"
     if difference := first_difference(recorded.events, again.events):

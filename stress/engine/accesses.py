@@ -62,8 +62,10 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
             return
         left = execution.left
         if left:
-            execution.left = left - 1
-            return
+            if left > 0:
+                execution.left = left - 1
+                return
+            execution.left = left + 1
         task = execution.current
         if task is None:
             return
@@ -72,6 +74,8 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
         except KeyError:
             untouching = by_type[type(subject)] = _look_at(type(subject))
         if untouching is None:
+            if left:
+                return
             if site.kind in ("enter", "exit"):
                 _enter_or_exit(unshadowed, execution, site, subject)
             elif isinstance(subject, LOCAL) and controlled() is not None:
@@ -80,6 +84,9 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
         if site.name in untouching and not (type(subject) is dict and "__builtins__" in subject):
             return  # A look-up of a method, and not of a global that has the name of one.
         if context.guarded and controlled() is None:
+            return
+        if left:
+            execution.note(site, subject)
             return
         # `Execution.point`, written out: this is the hot path.
         pending = task.pending
@@ -119,8 +126,10 @@ def make_call(unshadowed: Unshadowed) -> Hook:
             return
         left = execution.left
         if left:
-            execution.left = left - 1
-            return
+            if left > 0:
+                execution.left = left - 1
+                return
+            execution.left = left + 1
         if execution.current is None:
             return
         made = type(function)
@@ -129,7 +138,8 @@ def make_call(unshadowed: Unshadowed) -> Hook:
         if made is types.BuiltinFunctionType:
             subject = function.__self__
             if type(subject) in LOCKS:
-                unshadowed.before(execution, subject, function.__name__, argument)
+                if not left:
+                    unshadowed.before(execution, subject, function.__name__, argument)
                 return
             if subject is None or type(subject) is types.ModuleType:
                 if function.__name__ in _HARMLESS:
@@ -145,6 +155,9 @@ def make_call(unshadowed: Unshadowed) -> Hook:
         if known is None:
             known = kinds[type(subject)] = isinstance(subject, shared) or _is_in_c(type(subject))
         if known and not (context.guarded and controlled() is None):
+            if left:
+                execution.note(site, subject)
+                return
             execution.point(site, subject)
             if not execution.several:
                 execution.grant()

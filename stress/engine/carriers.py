@@ -165,7 +165,12 @@ class _ThreadUnit:
         carrier = self.carrier
         caller, carrier.running = carrier.running, self
         self.gate.release()
-        caller.wait()
+        try:
+            # Not by a call: near the limit of recursion that would fail, and two would run.
+            caller.gate.acquire()
+        except KeyboardInterrupt as error:
+            carrier.on_interrupt(error)
+            caller.wait()
 
     def wait(self) -> None:
         """Wait for the turn. Ctrl-C meanwhile is for who has the turn."""

@@ -16,8 +16,9 @@ from functools import partial
 from typing import Any
 
 from stress.engine.carriers import NOBODY, Carrier
-from stress.engine.outcome import Ending, Failure, Outcome
+from stress.engine.outcome import Ending, Failure
 from stress.engine.recording import Recorder
+from stress.engine.recursion import TOO_DEEP, is_beyond_limit, is_near_the_end
 from stress.engine.spinning import Watch
 from stress.engine.subjects import Subjects
 from stress.engine.task import Aborted, Gate, Outside, Task, not_ready
@@ -40,11 +41,11 @@ class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "_choose", "_ending", "_step_limit", "_steps_to_end", "_watch", "aborting", "alive",
-        "careful", "carrier", "checkpoint", "chosen", "clock_s", "current", "daemons", "error",
-        "failures", "left", "numbers", "opened", "outside", "over", "pendings", "preemptions",
-        "ready", "recorder", "release_points", "several", "steps", "switches", "tasks", "timers",
-        "tried", "uncontrolled", "unwinding",
+        "_choose", "_step_limit", "_watch_at", "aborting", "alive", "careful", "carrier",
+        "checkpoint", "chosen", "clock_s", "current", "daemons", "ending", "error", "failures",
+        "left", "numbers", "opened", "outside", "over", "pendings", "preemptions", "ready",
+        "recorder", "release_points", "several", "steps", "steps_to_end", "switches", "tasks",
+        "timers", "tried", "uncontrolled", "unwinding", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -77,15 +78,17 @@ class Execution:
         #: Times that the turn went on because it had to, and because the strategy wanted it.
         self.steps = self.switches = self.preemptions = 0
         self.chosen: list[int] = []
-        #: How many accesses may pass without a look: see `grant`.
+        #: How many accesses may pass without a look: see `grant`. Below zero where they are
+        #: recorded all the same, and only counted already.
         self.left = 0
-        self.careful = careful or recorder is not None
+        self.careful = careful
         #: Whether the release of a lock is a scheduling point. Only who tries a lock without
         #: waiting can tell that it was still held: `tried` says that somebody did.
         self.release_points, self.tried = release_points, False
         self.aborting = False
         #: At this step the engine looks up from its work; see `look_up`.
-        self.checkpoint = 0 if recorder else min(WATCH_EVERY, step_limit // 2)
+        self._watch_at = min(WATCH_EVERY, step_limit // 2)
+        self.checkpoint = 0 if recorder else self._watch_at
         self._choose: Choose = recorder.choosing(choose) if recorder else choose
         self._step_limit = step_limit
         self.timers = Timers()
@@ -94,10 +97,10 @@ class Execution:
         self.over = False
         #: Objects that a strategy asked for, numbered by their first use.
         self.numbers = Subjects()
-        self._ending = Ending.FINISHED
+        self.ending = Ending.FINISHED
         self.error: BaseException | None = None
-        self._watch: Watch | None = None
-        self._steps_to_end = 0
+        self.watch: Watch | None = None
+        self.steps_to_end = 0
         #: Made when it is needed: when tasks are to end before they are done.
         self.unwinding: Unwinding
 
@@ -121,7 +124,7 @@ class Execution:
         pending.object = None
 
     def note(self, site: Site, subject: object) -> None:
-        """What is no scheduling point, but is kept where the execution is recorded."""
+        """What is no scheduling point, or is counted already, and is recorded all the same."""
         task = self.current
         if self.recorder and task is not None and not self.aborting:
             task.pending.site, task.pending.object = site, subject
@@ -135,13 +138,14 @@ class Execution:
         They are none that another task could come between, and are counted beforehand. Models take
         the grant back before they make somebody ready.
         """
-        if not self.careful and not self.aborting and self.checkpoint > self.steps:
-            self.left = self.checkpoint - self.steps - 1
-            self.steps += self.left
+        if not self.careful and not self.aborting and self._watch_at > self.steps:
+            granted = self._watch_at - self.steps - 1
+            self.left = -granted if self.recorder else granted
+            self.steps += granted
 
     def settle(self) -> None:
         """Take back what is left of a grant."""
-        self.steps -= self.left
+        self.steps -= abs(self.left)
         self.left = 0
 
     def decide(self, task: Task) -> None:
@@ -191,7 +195,7 @@ class Execution:
             self.timers.set(task, self.clock_s + max(timeout_s, 0.0))
         self.ready.remove(task.number)
         self.several = len(self.ready) > 1
-        following = self._next()
+        following = self.next()
         if following is not task:
             self._hand_over(following, task)
         elif self.aborting:
@@ -255,12 +259,12 @@ class Execution:
             self.several = len(self.ready) > 1
 
     def leave(self, task: Task, gate: Gate) -> Task | None:
-        """The running task is not ready from now on, and does not wait for the turn: `_next`."""
+        """The running task is not ready from now on, and does not wait for the turn: `next`."""
         self.settle()
         task.blocked = gate
         self.ready.remove(task.number)
         self.several = len(self.ready) > 1
-        following = self._next()
+        following = self.next()
         self.current = following
         self.switches += 1
         return following
@@ -297,68 +301,10 @@ class Execution:
 
     # -- the run --------------------------------------------------------------------------------
 
-    def run(self, program: Callable[[], object], ident: int) -> Outcome:
-        """Run `program` as task 0 with this identifier, to the end of all tasks.
-
-        Raises what the strategy raises.
-        """
-        self.current = first = self.spawn(program)
-        first.ident = ident
-        try:
-            if self.recorder:
-                self.recorder.took(0)
-            self.carrier.run(first.unit)
-        except KeyboardInterrupt as error:
-            # It came to who waits at home. What is left is unwound from there.
-            self.interrupt(error)
-            self.abort()
-            following = self._next()
-            if following is not None:
-                self.current, self.carrier.running = following, self.carrier.home
-                following.switch()
-        finally:
-            self.current, self.over = None, True
-            for close in reversed(self.opened):
-                close()
-        if self.error is not None:
-            raise self.error
-        return self._outcome()
-
-    def _outcome(self) -> Outcome:
-        stuck: Sequence[int] = ()
-        steps = self.steps
-        if self.aborting:
-            stuck, steps = self.unwinding.stuck, self._steps_to_end
-            self.unwinding.let_go()
-        # By position: this is made for each of many thousand executions.
-        return Outcome(
-            self._ending,
-            tuple(self.failures),
-            () if self.recorder is None else tuple(self.recorder.waiting),
-            () if self._watch is None else self._watch.spinning,
-            tuple(self.chosen),
-            len(self.tasks),
-            steps,
-            self.switches + self.preemptions,
-            self.preemptions,
-            self.clock_s,
-            tuple(self.uncontrolled),
-            tuple(stuck),
-            self.release_points,
-            self.tried,
-        )
-
     def interrupt(self, error: BaseException) -> None:
         """End the execution with this error at its next step; `run` raises it."""
         self.error = self.error or error
         self.checkpoint = 0
-
-    def lose_running(self) -> None:
-        """Who has the turn hangs: go on without it, on the thread of the caller."""
-        if self.current is not None:
-            self.unwinding.give_up(self.current)
-        self.current, self.carrier.running = self.tasks[0], self.carrier.home
-        self.abort()
 
     def _live(self, task: Task, function: Callable[[], object]) -> Any:
         """The life of a task; gives the unit that has the turn after it."""
@@ -394,12 +340,12 @@ class Execution:
                 self.alive -= 1
             if task.waiters:
                 self.open(task)
-        self.current = following = self._next()
+        self.current = following = self.next()
         self.switches += 1
         return self.unit_of(None) if following is None else following.unit
 
     def unit_of(self, following: Task | None) -> Any:
-        """Where the turn goes when `_next` gave this."""
+        """Where the turn goes when `next` gave this."""
         if following is not None:
             return following.unit
         return NOBODY if self._nobody_runs else self.carrier.home
@@ -437,7 +383,7 @@ class Execution:
         if self.aborting:
             self.unwinding.tell(task)
 
-    def _next(self) -> Task | None:
+    def next(self) -> Task | None:
         """Who has the turn now that the running task gives it up.
 
         None where all are done, and where the turn is for whoever comes back from outside.
@@ -459,7 +405,7 @@ class Execution:
                         self.recorder.took(ready[0])
                     return self.tasks[ready[0]]
             elif self.alive and self.error is None:
-                self._ending = Ending.DEADLOCK
+                self.ending = Ending.DEADLOCK
             elif not (ready or self.alive or self.daemons):
                 return None  # All are done.
             self.abort()
@@ -486,7 +432,7 @@ class Execution:
             if following.blocked is not None or not following.alive:
                 raise not_ready(chosen, self.ready)
         except BaseException as error:
-            self.error = error
+            self._ends(error)
             return None
         self.chosen.append(chosen)
         return following
@@ -507,35 +453,45 @@ class Execution:
             if not self.several and not parking:
                 self.recorder.took(task.number)
         if self.steps > self._step_limit:
-            self._ending = Ending.STEP_LIMIT
-            if self._watch is not None:
-                self._watch.conclude()
+            self.ending = Ending.STEP_LIMIT
+            if self.watch is not None:
+                self.watch.conclude()
             self.abort()
             self.unwinding.tell_at_point(task, parking)
             return
-        if self._watch is None:
+        if self.steps < self._watch_at:
+            return
+        if self.watch is None:
             enforcing = self.recorder is None or self.recorder.enforcing
-            self._watch = Watch(self._step_limit, enforcing)
-        following = self._watch.look(self, task)
-        self.checkpoint = 0 if self.recorder else following
+            self.watch = Watch(self._step_limit, enforcing)
+        self._watch_at = self.watch.look(self, task)
+        self.checkpoint = 0 if self.recorder else self._watch_at
+        if is_beyond_limit():
+            raise RecursionError("maximum recursion depth exceeded")
 
     # -- the end of everything ------------------------------------------------------------------
 
     def abort(self) -> None:
         """From now on every task is unwound when it has the turn, also through `except:`."""
-        if self.recorder and self._ending is Ending.DEADLOCK:
+        if self.recorder and self.ending is Ending.DEADLOCK:
             self.recorder.note_waiting(self.tasks)
         if not self.aborting:
             self.unwinding = Unwinding(self)
             self.settle()
             # What tasks still do while they are unwound is no part of the execution.
-            self._steps_to_end = self.steps
+            self.steps_to_end = self.steps
         self.aborting = True
         self.checkpoint = 0
         self.several = False
 
+    def _ends(self, error: BaseException) -> None:
+        if isinstance(error, RecursionError) and is_near_the_end():
+            self.uncontrolled.setdefault(TOO_DEEP)
+        else:
+            self.error = error
+
     def _fail(self, error: BaseException, task: Task) -> None:
         self.current = task
-        self.error = error
+        self._ends(error)
         self.abort()
         task.raised += 1

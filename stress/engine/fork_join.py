@@ -118,7 +118,7 @@ class Active(dict[int, Any]):
             del self._real[ident]
         self._real.update(self)
 
-    def __missing__(self, ident: int) -> Any:
+    def __missing__(self, ident: Any) -> Any:
         execution = context.execution
         if execution is not None and isinstance(ident, int) and ident >= FIRST_IDENT:
             number = ident - FIRST_IDENT
@@ -145,7 +145,7 @@ class Active(dict[int, Any]):
         self._complete()
         return super().__contains__(ident)
 
-    def get(self, ident: int, default: Any = None) -> Any:
+    def get(self, ident: Any, default: Any = None) -> Any:
         """As of a dictionary; so are the others."""
         self._complete()
         return super().get(ident, default)

@@ -13,6 +13,7 @@ from types import FrameType
 from typing import Any
 
 from stress.engine.outcome import Waiting
+from stress.engine.recursion import TOO_DEEP, is_near_the_end
 from stress.engine.subjects import Subjects
 from stress.engine.task import Task
 from stress.events import Anchor, Event
@@ -65,6 +66,8 @@ class Recorder:
     def announce(self, task: Task) -> None:
         """A task says what it is about to do."""
         self._objects.sweep()
+        if is_near_the_end():
+            self._execution.uncontrolled.setdefault(TOO_DEEP)
         pending = task.pending
         if task.name:
             self.names[task.number] = task.name

@@ -16,9 +16,10 @@ from stress.engine.interrupts import deferred_interrupts
 from stress.engine.outcome import Outcome
 from stress.engine.outside import Wrappers
 from stress.engine.recording import Recorder
+from stress.engine.running import lose_running, run
 from stress.engine.shadows import Shadows
 from stress.engine.stalls import Stalled, StallWatch
-from stress.engine.substitutes import Surroundings, substitutes
+from stress.engine.substitutes import Surroundings
 from stress.errors import InvalidArgument
 
 #: Containers made and not let go since the last collection; then it is time for the next.
@@ -69,7 +70,7 @@ class Session:
         self._surroundings.begin(seed)
         context.execution = execution
         try:
-            return execution.run(self._whole(program), self._ident)
+            return run(execution, self._whole(program), self._ident)
         except KeyboardInterrupt:
             if self._stalls.where:
                 raise Stalled(
@@ -101,7 +102,7 @@ class Session:
         execution.interrupt(error)
         if self._stalls.where:
             # Who has the turn does not come back: it is taken away from it.
-            execution.lose_running()
+            lose_running(execution)
             raise error
 
 
@@ -132,14 +133,16 @@ def session(
         context.guarded = len(sys._current_frames()) > 1
         stack.callback(setattr, context, "guarded", False)
         stack.enter_context(deferred_interrupts())
-        shadows = Shadows()
+        surroundings = Surroundings()
+        shadows = Shadows(surroundings.taken)
         stack.callback(shadows.leave)
         shadows.enter(targets, program)
         stalls = StallWatch(STALL_LIMIT_S if stall_limit_s is None else stall_limit_s)
         stalls.start()
         stack.callback(stalls.stop)
         wrappers = Wrappers(may_move=may_move)
-        surroundings = stack.enter_context(substitutes(wrappers.replaced()))
+        stack.callback(surroundings.leave)
+        surroundings.enter(wrappers.replaced())
         opened = Session(make_carrier(), surroundings, stalls)
         opened.outsiders, opened.careful = tuple(shadows.outsiders), shadows.left_some
         stack.callback(opened.close)

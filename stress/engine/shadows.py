@@ -16,7 +16,7 @@ import logging
 import sys
 import threading
 import types
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from stress.engine.context import context
@@ -41,7 +41,10 @@ _PLAIN = (str, bytes, int, float, complex, bool, type(None), range, types.CodeTy
 class Shadows:
     """Puts models in the place of primitives that are there already, and takes them out again."""
 
-    def __init__(self) -> None:
+    def __init__(self, factories: Mapping[int, Any] | None = None) -> None:
+        #: What stands for functions that make primitives or tell the time, by identity of those:
+        #: `field(default_factory=threading.Lock)` keeps one where no module has it.
+        self._factories = factories or {}
         self._models: dict[int, Any] = {}
         # Held, so that no other object comes to have the identity of one.
         self._reals: list[Any] = []
@@ -63,6 +66,8 @@ class Shadows:
         self._modules = {module.__name__ for module in modules}
         self.left_some = any(cls.__module__ in self._modules for cls in _LOCAL.__subclasses__())
         self._walk([*(m.__dict__ for m in (*modules, *_LIBRARY)), program])
+        for holder in _hidden_holders():
+            self._replace_in(holder)
 
     def leave(self) -> None:
         """Put the real ones back where they were."""
@@ -87,7 +92,9 @@ class Shadows:
                 continue
             if any(self._model_of(part) is not None for part in _parts(found)):
                 self._replace_in(found)
-                self.left_some |= any(type(part) in _MODELS for part in _parts(found))
+                self.left_some |= any(
+                    type(part) in _MODELS or id(part) in self._factories for part in _parts(found)
+                )
             pending.extend(_parts(found))
 
     def _is_border(self, found: Any) -> bool:
@@ -104,6 +111,9 @@ class Shadows:
 
     def _model_of(self, part: Any) -> Any:
         """The model that stands for a real primitive, or its method for a method of one."""
+        factory = self._factories.get(id(part))
+        if factory is not None:
+            return factory
         made = type(part)
         if made in _MODELS:
             model = self._models.get(id(part))
@@ -174,6 +184,17 @@ class Shadows:
             except (AttributeError, TypeError):
                 return
             self._undo.append(lambda: setattr(holder, name, value))
+
+
+def _hidden_holders() -> list[Any]:
+    """Closures and lists anywhere that have what makes locks: say, the `__init__` of a dataclass.
+
+    Modules have it too, but those are looked through by name.
+    """
+    gc.unfreeze()
+    found = gc.get_referrers(_thread.allocate_lock)
+    gc.freeze()
+    return [holder for holder in found if isinstance(holder, types.CellType | list)]
 
 
 def _parts(found: Any) -> list[Any]:

@@ -16,8 +16,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stress.engine import conditions, handles, sqlite, threads
@@ -28,6 +27,7 @@ from stress.engine.holders import find_holders
 from stress.engine.identities import Counter, Identities
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
+from stress.engine.recursion import RecursionRoom
 from stress.engine.task import Aborted
 from stress.engine.tracing import Tracing
 
@@ -52,21 +52,24 @@ class Surroundings:
         self._thread_numbers, self._pool_numbers = Counter(1), Counter(0)
         self._trace, self._profile = Tracing("trace"), Tracing("profile")
         self._active = Active(threading._active)  # type: ignore[attr-defined]
+        self._recursion = RecursionRoom()
+        self._hooks = threading._trace_hook, threading._profile_hook  # type: ignore[attr-defined]
         self._undo: list[Callable[[], None]] = []
-
-    def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
-        """Put everything in place. `wrappers`: more of it, as owner, name and what stands there."""
-        replaced = self._names()
-        shared = {**_SHARED, **sqlite.shared_names()}
-        taken = {
-            id(getattr(source, name)): replaced[source][name]
-            for source, names in shared.items()
+        self._shared = {**_SHARED, **sqlite.shared_names()}
+        self._replaced = self._names()
+        #: What stands for functions and classes that others may have, by identity of those.
+        self.taken = {
+            id(getattr(source, name)): self._replaced[source][name]
+            for source, names in self._shared.items()
             for name in names
             if hasattr(source, name)
         }
+
+    def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
+        """Put everything in place. `wrappers`: more of it, as owner, name and what stands there."""
         # Looked for while nothing is replaced.
-        holders = find_holders(taken, besides=shared.keys())
-        for module, names in replaced.items():
+        holders = find_holders(self.taken, besides=self._shared.keys())
+        for module, names in self._replaced.items():
             for name, value in names.items():
                 if name in module.__dict__:
                     self._set_name(module.__dict__, name, value)
@@ -76,11 +79,12 @@ class Surroundings:
             self._set_method(cls, name, function)
         self._set_method(pools.ThreadPoolExecutor, "_counter", self._pool_numbers)
         for owner, name, function in (*wrappers, *self._identities.replaced()):
-            if name not in replaced.get(owner, ()):
+            if name not in self._replaced.get(owner, ()):
                 self._set_attribute(owner, name, function)
         self._quieten()
         self._undo.append(self._randomness.enter())
         self._undo.append(sqlite.enter())
+        self._undo.append(self._recursion.enter())
 
     def _quieten(self) -> None:
         """What comes up because a task is unwound is nobody's news."""
@@ -112,6 +116,9 @@ class Surroundings:
                 "_thread_local_info": threads.Local(),
                 "_shutdown_locks_lock": Lock(),
                 "_counter": self._thread_numbers,
+                # A program may leave them set.
+                "_trace_hook": self._hooks[0],
+                "_profile_hook": self._hooks[1],
                 **threads.fresh_names(),
             },
             queue: {"SimpleQueue": SimpleQueue, "time": time_names["monotonic"]},
@@ -124,6 +131,7 @@ class Surroundings:
             time: time_names,
             sys: {
                 "unraisablehook": handles.Unraisable(sys.unraisablehook),
+                **self._recursion.names(),
                 **self._trace.names(),
                 **self._profile.names(),
             },
@@ -161,6 +169,7 @@ class Surroundings:
         self._active.forget_tasks()
         names["_threading_atexits"].clear()
         names["_SHUTTING_DOWN"] = False
+        names["_trace_hook"], names["_profile_hook"] = self._hooks
         if pools._shutdown or _open_pools():
             pools._shutdown = False
             pools._threads_queues = weakref.WeakKeyDictionary()
@@ -200,17 +209,6 @@ def _low_names() -> dict[str, Any]:
         "_ThreadHandle": handles.ThreadHandle,
         "_set_sentinel": threads.set_sentinel,
     }
-
-
-@contextmanager
-def substitutes(wrappers: Sequence[tuple[Any, str, Any]] = ()) -> Iterator[Surroundings]:
-    """Put the models, and `wrappers`, in place for the length of the block."""
-    surroundings = Surroundings()
-    try:
-        surroundings.enter(wrappers)
-        yield surroundings
-    finally:
-        surroundings.leave()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

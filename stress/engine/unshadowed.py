@@ -26,9 +26,15 @@ class _Shadow:
     def __init__(self, execution: Any, real: Any) -> None:
         self.execution = execution
         self.real = real
+        #: None also where it was taken unseen: `count` says whether it is held.
         self.owner: Task | None = None
         self.count = 0
         self.waiters: list[int] = []
+
+
+def _is_locked(real: Any) -> bool:
+    # A real RLock does not say it otherwise.
+    return bool(real.locked()) if hasattr(real, "locked") else repr(real).startswith("<locked")
 
 
 class Unshadowed:
@@ -41,7 +47,12 @@ class Unshadowed:
         """A task is about to call this method of a real lock."""
         shadow = self._shadows.get(id(real))
         if shadow is None or shadow.execution is not execution:
+            # From now on every call is looked at. Up to now a task may have taken it alone, unseen.
+            execution.careful = True
+            execution.settle()
             shadow = self._shadows[id(real)] = _Shadow(execution, real)
+            if method in _TAKING and _is_locked(real):
+                shadow.count = 1
         if method in _TAKING:
             self._take(execution, shadow, blocking)
         elif method in _LETTING_GO:
@@ -61,7 +72,7 @@ class Unshadowed:
             return
         again = type(shadow.real) is _thread.RLock and shadow.owner is task
         if not again:
-            execution.pass_gate(_ACQUIRE, shadow, shadow.owner is None)
+            execution.pass_gate(_ACQUIRE, shadow, not shadow.count)
             shadow.owner = task
             if shadow.waiters:
                 execution.shut(shadow)

@@ -24,7 +24,7 @@ TRIES: dict[str, Callable[[Any], bool]] = {
 
 
 def taking(make: Callable[[], Any], attempt: Callable[[Any], bool]) -> Callable[[], None]:
-    """Between taking the lock and letting it go nothing happens: who tries may fail all the same."""
+    """Between taking and letting go nothing happens: who tries may fail all the same."""
 
     def program() -> None:
         lock = make()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from stress.engine.session import session
+from stress.exploration import explore
 from stress.strategies.random_walk import RandomWalk
 from tests.stress.engine.carriers import CARRIERS
 
@@ -156,3 +157,17 @@ def test_the_explorer_keeps_what_it_had(carrier: str, kind: str) -> None:
         assert getter() is of_the_explorer
     finally:
         setter(before)
+
+
+def test_what_a_program_leaves_set_for_new_threads_ends_with_it() -> None:
+    found: list[object] = []
+
+    def program() -> None:
+        found.append((threading.gettrace(), threading.getprofile()))
+        threading.settrace(lambda *_: None)
+        threading.setprofile(lambda *_: None)
+
+    before = threading.gettrace(), threading.getprofile()
+    explore(program, executions=3)
+    assert found == [before] * len(found)
+    assert (threading.gettrace(), threading.getprofile()) == before
