@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -64,8 +65,44 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """The benchmarks, each figure beside a floor or a peer that is measured in the same run."""
-    session.install("-e", ".[endpoint,explore,bench]")
-    session.run("python", "ci/bench.py", *session.posargs)
+    install_compiled(session, "endpoint,explore,bench")
+    # What is installed, and not what lies here.
+    environment = {"PYTHONPATH": "ci", "PYTHONSAFEPATH": "1"}
+    session.run("python", "ci/bench.py", *session.posargs, env=environment)
+
+
+@nox.session
+def compiled(session: nox.Session) -> None:
+    """The tests of controlled execution, with the engine's core compiled."""
+    if not has_compiler():
+        session.skip("there is no compiler for C here")
+    install_compiled(session, "endpoint,explore,test")
+    room = Path(session.create_tmp())
+    for name in ("tests", "docs"):
+        shutil.copytree(name, room / name, dirs_exist_ok=True)
+    shutil.copy("pyproject.toml", room)
+    session.chdir(room)
+    session.run("python", "-c", "import stress.engine; assert stress.engine.is_compiled()")
+    tests = session.posargs or [
+        "tests/stress/engine", "tests/stress/instrument/test_accesses.py",
+        "tests/stress/test_exploration.py", "tests/stress/test_conformance_kits.py",
+    ]  # fmt: skip
+    session.run("pytest", "-n", os.environ.get("STRESS_TEST_WORKERS", "2"), *tests)
+
+
+def has_compiler() -> bool:
+    """Whether C can be compiled here."""
+    return shutil.which(os.environ.get("CC", "cc")) is not None
+
+
+def install_compiled(session: nox.Session, extras: str) -> None:
+    """This package with its core compiled; without a compiler for C, as it is."""
+    if not has_compiler():
+        session.warn("there is no compiler for C here: the core of the engine is not compiled")
+    else:
+        session.env["HERMES_STRESS_COMPILE"] = "1"
+    shutil.rmtree("build", ignore_errors=True)
+    session.install(f".[{extras}]")
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""The build. HERMES_STRESS_COMPILE=1 compiles the engine's core with mypyc: the same code, faster."""
+"""The build. HERMES_STRESS_COMPILE=1 compiles the core of the engine: the same code, faster."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from setuptools import setup
 CORE = [
     f"stress/{name}.py"
     for name in (
-        "engine/accesses", "engine/carriers", "engine/context", "engine/execution",
+        "engine/accesses", "engine/context", "engine/execution",
         "engine/fork_join", "engine/running", "engine/session", "engine/subjects", "engine/task",
-        "engine/timers", "engine/unwinding", "strategies/random_walk", "strategy",
+        "engine/timers", "engine/unwinding", "strategy",
     )
 ]  # fmt: skip
 WANTED = os.environ.get("HERMES_STRESS_COMPILE") == "1"

@@ -20,6 +20,7 @@ from benchmarks.scaling import scaling
 from benchmarks.single_task import single_task
 from benchmarks.step import step
 from benchmarks.throughput import throughput
+from stress.engine import is_compiled
 
 #: Where there is no terminal.
 LOG_WIDTH = 140
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     if not console.is_terminal:
         console = Console(width=LOG_WIDTH)
+    if not options.json:
+        how = "compiled" if is_compiled() else "not compiled: see setup.py"
+        console.print(f"the engine's core is {how}")
     rows: list[Row] = []
     for name in options.only or BENCHMARKS:
         news(name)

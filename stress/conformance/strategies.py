@@ -52,33 +52,33 @@ class Guarded(Sequence[Any]):
     __delitem__: Any = __setitem__
 
 
-class _GuardedPending(Pending):
+class _GuardedPending:
     """Complains where a strategy writes to it, or looks at it after the call."""
 
-    __slots__ = ("_closed", "_sealed")
+    __slots__ = ("_closed", "_pending")
 
-    def seal(self) -> None:
-        """From now on it is only looked at."""
+    def __init__(self, pending: Pending) -> None:
+        object.__setattr__(self, "_pending", pending)
         object.__setattr__(self, "_closed", False)
-        object.__setattr__(self, "_sealed", True)
 
     def close(self) -> None:
         """From now on it is not looked at either."""
         object.__setattr__(self, "_closed", True)
 
-    def __getattribute__(self, name: str) -> Any:
-        if not name.startswith("_") and object.__getattribute__(self, "_closed"):
+    def __getattr__(self, name: str) -> Any:
+        if self._closed:
             raise AssertionError(
                 "the strategy has kept a pending operation that it was shown, and looks at it later"
             )
-        return object.__getattribute__(self, name)
+        return getattr(self._pending, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name != "_closed" and getattr(self, "_sealed", False):
-            raise AssertionError(
-                f"the strategy changes what it is shown: {name} of a pending operation"
-            )
-        object.__setattr__(self, name, value)
+        raise AssertionError(
+            f"the strategy changes what it is shown: {name} of a pending operation"
+        )
+
+    def __repr__(self) -> str:
+        return repr(self._pending)
 
 
 class _Numbers:
@@ -91,13 +91,10 @@ class _Numbers:
 def _pending(number: int, turn: int) -> _GuardedPending:
     kind = _KINDS[(turn * 3 + number) % len(_KINDS)]
     site = Site(kind, "name", "function", "module", "file", turn, 0)
-    pending = _GuardedPending.__new__(_GuardedPending)
-    object.__setattr__(pending, "_closed", False)
-    pending.__init__(number, site, _Numbers())  # type: ignore[misc]
+    pending = Pending(number, site, _Numbers())
     pending.object = 1 + (turn + number) % 3
     pending.anchor = Anchor(site.kind, site.name, site.function, turn + 1)
-    pending.seal()
-    return pending
+    return _GuardedPending(pending)
 
 
 def _choose(
