@@ -19,8 +19,8 @@ from benchmarks.rows import Bar, Row
 GROUP = "resident memory over executions"
 #: MiB. Ten times the executions, or more, may cost what an allocator does not give back.
 BAR = Bar(5, at_least=False)
-#: From how many executions to how many. On OS threads a hundred thousand would take minutes.
-SPANS = {"greenlet": (10_000, 100_000), "thread": (2_500, 25_000)}
+#: From how many executions to how many.
+SPANS = {"greenlet": (10_000, 100_000), "thread": (10_000, 100_000)}
 QUICK_SPANS = {"greenlet": (1_000, 10_000), "thread": (500, 3_000)}
 CARRIERS = {"greenlet": "greenlets", "thread": "OS threads"}
 

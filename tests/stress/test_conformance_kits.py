@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from stress.conformance import check_carrier, check_strategy
-from stress.engine.carriers import ThreadCarrier
+from stress.engine.carriers import GreenletCarrier, ThreadCarrier
 from stress.engine.context import context
 from stress.strategies.random_walk import RandomWalk
 from stress.strategies.replay import Repeat
 from stress.strategy import Pending
 from tests.stress.engine.carriers import CARRIERS
+
+needs_greenlets = pytest.mark.skipif("greenlet" not in CARRIERS, reason="without greenlets")
 
 
 def test_random_walk() -> None:
@@ -295,6 +297,26 @@ class Abandons(Wrapping):
         return following
 
 
+class InHand(Wrapping):
+    """Every job begins while something else is handled."""
+
+    def around(self, job: Callable[[], Any]) -> Any:
+        try:
+            raise KeyError("of another")
+        except KeyError:
+            return job()
+
+
+class Hides(GreenletCarrier):
+    """Says of no task that it could not be ended. On greenlets: on threads it would go on."""
+
+    def run(self, first: Any) -> None:
+        super().run(first)
+        execution = context.execution
+        if execution is not None and execution.aborting:
+            execution.unwinding.stuck.clear()
+
+
 class LeavesThreads(ThreadCarrier):
     def close(self) -> None:
         left.append(self)
@@ -324,6 +346,8 @@ def put_right() -> Iterator[None]:
         (OnlyFromHome, "tasks that start tasks: RuntimeError"),
         (Abandons, "unwinding: tasks .* could not be ended"),
         (LeavesThreads, "threads are left after close"),
+        (InHand, "a task has the exception of another in hand"),
+        pytest.param(Hides, r"cannot be ended; told of were \(\)", marks=needs_greenlets),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import weakref
@@ -337,6 +338,52 @@ def program():
 EDITED = PROGRAM.replace("import threading", "import threading\n\nUNRELATED = 1\n").replace(
     "    lock, box", "    # A word on what this is.\n    unrelated = UNRELATED + 1\n    lock, box"
 )
+#: Of many kinds of operations; the last assertion holds as long as nobody goes in between.
+RICH = """
+import threading
+from collections import deque
+from queue import Queue
+
+total = 0
+
+class Account:
+    def __init__(self):
+        self.balance = 0
+        self.log = deque()
+        self.by_name = {}
+
+    @property
+    def rich(self):
+        return self.balance > 1
+
+    def deposit(self, name):
+        global total
+        self.by_name[name] = self.by_name.get(name, 0) + 1
+        self.log.append(name)
+        total += 1
+        self.balance += 1
+
+def program():
+    global total
+    total = 0
+    account, done = Account(), Queue()
+    seen = []
+
+    def work(name):
+        for number in range(2):
+            account.deposit(f"{name}{number}")
+        seen.extend(len(entry) for entry in list(account.log))
+        done.put([key for key in sorted(account.by_name) if key.startswith(name)])
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    found = done.get() + done.get()
+    for thread in threads:
+        thread.join()
+    assert account.rich and len(found) == 4
+    assert (account.balance, total) == (4, 4)
+"""
 CHANGED = PROGRAM.replace("with lock:\n            box[0] =", "if True:\n            box[0] =")
 REPLAY = """
 import json, sys
@@ -386,6 +433,32 @@ def test_a_replay_on_another_python(version: str, tmp_path: Path) -> None:
     here = run(sys.executable, tmp_path, PROGRAM, "replay")
     assert here.startswith("exception [")
     assert run(str(found), tmp_path, PROGRAM, "replay") == here
+
+
+SCHEDULES = Path(__file__).parent / "schedules"
+
+
+def record_here() -> None:
+    """What wrote `schedules`: run by each Python, from the root of the repository, as `python -c
+    "from tests.stress.engine.test_adversarial import record_here; record_here()"`."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    with tempfile.TemporaryDirectory() as directory:
+        for name, source in (("small", PROGRAM), ("rich", RICH)):
+            assert run(sys.executable, Path(directory), source, "record") == ""
+            schedule = json.loads((Path(directory) / "schedule.json").read_text("utf-8"))
+            told = run(sys.executable, Path(directory), source, "replay")
+            kept = {"told": told, "schedule": schedule}
+            file = SCHEDULES / f"{name}-{version}.json"
+            file.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("name", ["small", "rich"])
+def test_a_schedule_from_another_python(name: str, version: str, tmp_path: Path) -> None:
+    kept = json.loads((SCHEDULES / f"{name}-{version}.json").read_text("utf-8"))
+    (tmp_path / "schedule.json").write_text(json.dumps(kept["schedule"]), "utf-8")
+    source = {"small": PROGRAM, "rich": RICH}[name]
+    assert run(sys.executable, tmp_path, source, "replay") == kept["told"]
 
 
 def test_a_schedule_that_asks_for_too_much_says_so() -> None:
