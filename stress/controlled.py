@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stress.diagnosis import Execution
-from stress.engine.accesses import hooks
+from stress.engine.accesses import AccessHooks
 from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
 from stress.engine.outcome import Outcome
 from stress.engine.outside import NeedsThreads
@@ -276,11 +276,15 @@ def laboratory(
     module = str(getattr(program, "__module__", "") or type(program).__module__)
     wanted = (module,) if targets is None else tuple(targets)
     with ExitStack() as stack:
-        access, call = stack.enter_context(hooks())
+        accesses = AccessHooks()
+        stack.callback(accesses.leave)
         # Around the instrumentation, which looks through the process when it ends: what was there
         # before is set apart until then, and it looks through what is new.
         stack.enter_context(collector_at_rest())
-        found = stack.enter_context(instrumented(wanted, Hooks(access, call), program))
+        found = stack.enter_context(
+            instrumented(wanted, Hooks(accesses.access, accesses.call), program)
+        )
+        accesses.module_names = found.module_names
         gc.freeze()
         opened = stack.enter_context(
             session(lambda: _carrier(carrier), wanted, program, may_move=carrier == "auto")

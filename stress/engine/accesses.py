@@ -9,9 +9,8 @@ from __future__ import annotations
 import io
 import types
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
 
 from stress.engine.context import context, controlled
 from stress.engine.locks import Lock, SimpleQueue
@@ -39,21 +38,59 @@ _HARMLESS = frozenset({
     "setattr", "delattr", "super", "property", "staticmethod", "classmethod", "object", "range",
 })  # fmt: skip
 
+#: Of what modules have, this changes only where somebody sets it right.
+_INERT_IN_MODULES = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
+
 Hook = Callable[..., None]
 
 
-@contextmanager
-def hooks() -> Iterator[tuple[Hook, Hook]]:
-    """The hooks of one exploration: for accesses, and for calls."""
-    unshadowed, natives = Unshadowed(), NativeLocals()
-    try:
-        yield make_access(unshadowed, natives), make_call(unshadowed)
-    finally:
-        natives.leave()
+class ModuleNames(Protocol):
+    """Names of modules that are assigned: see `stress.instrument.modules`."""
+
+    def of(self, names: dict[str, Any], /) -> Collection[str]: ...
 
 
-def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
-    """The hook for attributes, items and iteration; it remembers what it has seen of classes."""
+class NoModuleNames:
+    """Nobody assigns names of modules."""
+
+    def of(self, names: dict[str, Any], /) -> Collection[str]:
+        """None."""
+        return ()
+
+
+class AccessHooks:
+    """The hooks of one exploration: for accesses, and for calls.
+
+    `module_names` is set when the code is known.
+    """
+
+    def __init__(self) -> None:
+        self.module_names: ModuleNames = NoModuleNames()
+        self._natives = NativeLocals()
+        unshadowed = Unshadowed()
+        self.access = make_access(unshadowed, self._natives, self._is_shared)
+        self.call = make_call(unshadowed)
+
+    def leave(self) -> None:
+        """The exploration is over."""
+        self._natives.leave()
+
+    def _is_shared(self, site: Site, module: types.ModuleType) -> bool:
+        names = module.__dict__
+        return site.name in self.module_names.of(names) and not isinstance(
+            names.get(site.name), _INERT_IN_MODULES
+        )
+
+
+def make_access(
+    unshadowed: Unshadowed,
+    natives: NativeLocals,
+    is_shared: Callable[[Site, types.ModuleType], bool],
+) -> Hook:
+    """The hook for attributes, items and iteration; it remembers what it has seen of classes.
+
+    `is_shared` says whether somebody assigns that name of a module.
+    """
     by_type: dict[Any, frozenset[str] | None] = {}
 
     def access(site: Site, subject: Any) -> None:
@@ -73,7 +110,15 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
             untouching = by_type[type(subject)]
         except KeyError:
             untouching = by_type[type(subject)] = _look_at(type(subject))
-        if untouching is None:
+        if untouching is not None:
+            if site.name in untouching and not (
+                type(subject) is dict and "__builtins__" in subject
+            ):
+                return  # A look-up of a method, and not of a global that has the name of one.
+        elif isinstance(subject, types.ModuleType) and is_shared(site, subject):
+            # The same place as where the module's own functions find it.
+            subject = subject.__dict__
+        else:
             if left:
                 return
             if site.kind in ("enter", "exit"):
@@ -81,8 +126,6 @@ def make_access(unshadowed: Unshadowed, natives: NativeLocals) -> Hook:
             elif isinstance(subject, LOCAL) and controlled() is not None:
                 natives.come_in(execution, task, subject)
             return
-        if site.name in untouching and not (type(subject) is dict and "__builtins__" in subject):
-            return  # A look-up of a method, and not of a global that has the name of one.
         if context.guarded and controlled() is None:
             return
         if left:

@@ -147,6 +147,8 @@ class Recorder:
     def _describe(self, subject: Any) -> str:
         if subject is None:
             return ""
+        if type(subject) is dict and "__builtins__" in subject:
+            return f"module {subject.get('__name__')}"
         if isinstance(subject, Task):
             return f"task {subject.number}"
         if getattr(type(subject), "is_notification", False):

@@ -6,3 +6,4 @@ This room rewrites code so that hooks are called. It knows nothing of what the h
 from stress.instrument.block import Instrumented as Instrumented
 from stress.instrument.block import instrumented as instrumented
 from stress.instrument.hooks import Hooks as Hooks
+from stress.instrument.modules import ModuleNames as ModuleNames

@@ -11,6 +11,7 @@ from stress.errors import InvalidArgument
 from stress.instrument.functions import function_of, is_target, living_functions, module_of
 from stress.instrument.hooks import Hooks
 from stress.instrument.imports import Finder
+from stress.instrument.modules import ModuleNames
 from stress.instrument.template import Bound
 from stress.instrument.templates import Templates
 
@@ -55,6 +56,8 @@ class Instrumented:
         self._changed: list[FunctionType] = []
         #: Qualified name and reason of every function that stays as it is.
         self.refused: list[tuple[str, str]] = []
+        #: Names of modules that functions elsewhere assign.
+        self.module_names = ModuleNames()
 
     @property
     def functions(self) -> int:
@@ -88,6 +91,9 @@ class Instrumented:
         # A hook of a target module that called itself would never end.
         hooks = {function_of(self._hooks.access), function_of(self._hooks.call)}
         for functions in by_module.values():
+            facts = [_templates.facts(function.__code__) for function in functions]
+            self.module_names.add(facts, functions[0].__globals__)
+        for functions in by_module.values():
             self._instrument_module(functions, [f for f in functions if f not in hooks])
         if program is not None and id(program.__globals__) not in by_module:
             beside = [f for f in living if f.__globals__ is program.__globals__]
@@ -100,7 +106,9 @@ class Instrumented:
         module, names = module_of(functions[0]), functions[0].__globals__
         codes = {id(function.__code__): function.__code__ for function in functions}
         facts = {identity: _templates.facts(code) for identity, code in codes.items()}
-        shared = frozenset[str]().union(*(fact.assigned for fact in facts.values()))
+        shared = frozenset(self.module_names.of(names)).union(
+            *(fact.assigned for fact in facts.values())
+        )
         inside = frozenset[int]().union(*(fact.inside for fact in facts.values()))
         sought = {id(function.__code__) for function in wanted}
         roots = [
@@ -126,9 +134,11 @@ class Instrumented:
             result.template.bind(code, self._hooks, names, self._bound)
 
     def _rewrite_module(self, code: CodeType, module: ModuleType) -> CodeType:
-        shared = _templates.facts(code).assigned
+        facts = _templates.facts(code)
+        self.module_names.add([facts], module.__dict__)
+        shared = facts.assigned.union(self.module_names.of(module.__dict__))
         self._bind([code], module.__name__, module.__dict__, shared)
-        if _templates.facts(code).inside:
+        if facts.inside:
             self._modules.add(module.__name__)
         return self._bound.made_of(code) or code
 

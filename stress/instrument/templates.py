@@ -7,14 +7,14 @@ from types import CodeType
 from typing import Any
 
 from stress.instrument import disk
-from stress.instrument.assigned import assigned_globals, nested_codes
+from stress.instrument.assigned import assigned_attributes, assigned_globals, nested_codes
 from stress.instrument.template import Template
 
 
 class Facts:
     """What is known of a code object by itself."""
 
-    __slots__ = ("assigned", "inside", "mentioned")
+    __slots__ = ("assigned", "inside", "mentioned", "stored")
 
     def __init__(self, code: CodeType) -> None:
         codes = [code, *nested_codes(code)]
@@ -22,6 +22,8 @@ class Facts:
         self.inside = frozenset(map(id, codes[1:]))
         #: Globals that it assigns, or a function inside it.
         self.assigned = frozenset[str]().union(*map(assigned_globals, codes))
+        #: Attributes that it assigns, or a function inside it.
+        self.stored = frozenset[str]().union(*map(assigned_attributes, codes))
         self.mentioned = frozenset[str]().union(*(inner.co_names for inner in codes))
 
 
