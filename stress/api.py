@@ -22,12 +22,10 @@ from stress.loading import load_target
 from stress.mutants.catalogue import MUTANTS
 from stress.parallel.supervisor import Supervisor
 from stress.plan import Plan
+from stress.statistics import residual_risk
 from stress.trial import Condition, Trial, TrialRecord
 from stress.workloads.catalogue import WORKLOADS
 from stress.workloads.endpoint import Endpoint, check_endpoint, serve_endpoint
-
-#: Confidence of every bound that we state.
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,11 +172,6 @@ class _Tally:
             trials_per_s=rate,
             time_left_s=max(0.0, min(left)) if left else None,
         )
-
-
-def residual_risk(clean_trials: int) -> float:
-    """Upper bound, at 95 %, on the failure probability of a trial after that many clean ones."""
-    return 1.0 - float((1.0 - CONFIDENCE) ** (1.0 / clean_trials))
 
 
 def trial_timeout(size: int) -> float:

@@ -31,6 +31,7 @@ from stress.finding_store import DEFAULT_DIRECTORY
 from stress.report.console import finding_text, replay_text, summary_text
 from stress.report.progress import progress_display
 from stress.settings import Settings, seconds, whole_number
+from stress.statistics import residual_risk
 
 if TYPE_CHECKING:
     from stress.api import Run, RunOptions
@@ -173,7 +174,7 @@ def replay_of_run(arguments: argparse.Namespace, finding: Finding) -> ExitCode:
     console = console_on(sys.stdout)
     for other in replay.other:
         show(console, finding_text(other).append("\n"))
-    bound = api.residual_risk(max(replay.attempts, 1))
+    bound = residual_risk(max(replay.attempts, 1))
     show(console, replay_text(finding, replay, bound))
     if not replay.attempts:
         return ExitCode.UNKNOWN
