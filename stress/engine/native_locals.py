@@ -7,6 +7,9 @@ another or in turns. So before instrumented code touches one, what is there is t
 from __future__ import annotations
 
 import _thread
+import weakref
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from stress.engine.task import Task
@@ -20,10 +23,11 @@ class NativeLocals:
 
     def __init__(self) -> None:
         # By local and thread of the system: whose content is there now. By local and task: the
-        # content of who had to make room. By local: what the exploring thread had before.
+        # content of who had to make room. By local: what the exploring thread had before. A local
+        # that a program makes ends with it, and is then forgotten.
         self._there: dict[tuple[int, int], Task] = {}
         self._kept: dict[tuple[int, Task], dict[str, Any]] = {}
-        self._before: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._before: dict[int, tuple[Callable[[], Any], dict[str, Any]]] = {}
         self._execution: Any = None
 
     def come_in(self, execution: Any, task: Task, local: Any) -> None:
@@ -36,7 +40,8 @@ class NativeLocals:
             self._kept.clear()
         content = local.__dict__
         if id(local) not in self._before:
-            self._before[id(local)] = local, dict(content)
+            reference = weakref.ref(local, partial(self._forget, id(local)))
+            self._before[id(local)] = reference, dict(content)
         last = self._there.get(place)
         if last is not None and last.alive:
             self._kept[id(local), last] = dict(content)
@@ -59,12 +64,19 @@ class NativeLocals:
                 f"{type(local).__qualname__}, a threading.local with arguments, from before"
             )
 
+    def _forget(self, identity: int, _: object) -> None:
+        self._before.pop(identity, None)
+        self._there = {key: task for key, task in self._there.items() if key[0] != identity}
+        self._kept = {key: kept for key, kept in self._kept.items() if key[0] != identity}
+
     def leave(self) -> None:
         """Put back what the exploring thread had."""
-        for local, before in self._before.values():
-            content = local.__dict__
-            content.clear()
-            content.update(before)
+        for reference, before in list(self._before.values()):
+            local = reference()
+            if local is not None:
+                content = local.__dict__
+                content.clear()
+                content.update(before)
         self._before.clear()
         self._there.clear()
         self._kept.clear()

@@ -21,10 +21,9 @@ _LETTING_GO = frozenset({"release", "__exit__", "release_lock"})
 class _Shadow:
     """Who holds a real lock, as far as instrumented code says."""
 
-    __slots__ = ("count", "execution", "owner", "real", "waiters")
+    __slots__ = ("count", "owner", "real", "waiters")
 
-    def __init__(self, execution: Any, real: Any) -> None:
-        self.execution = execution
+    def __init__(self, real: Any) -> None:
         self.real = real
         #: None also where it was taken unseen: `count` says whether it is held.
         self.owner: Task | None = None
@@ -42,15 +41,19 @@ class Unshadowed:
 
     def __init__(self) -> None:
         self._shadows: dict[int, _Shadow] = {}
+        self._execution: Any = None
 
     def before(self, execution: Any, real: Any, method: str, blocking: Any) -> None:
         """A task is about to call this method of a real lock."""
+        if self._execution is not execution:
+            self._execution = execution
+            self._shadows.clear()
         shadow = self._shadows.get(id(real))
-        if shadow is None or shadow.execution is not execution:
+        if shadow is None:
             # From now on every call is looked at. Up to now a task may have taken it alone, unseen.
             execution.careful = True
             execution.settle()
-            shadow = self._shadows[id(real)] = _Shadow(execution, real)
+            shadow = self._shadows[id(real)] = _Shadow(real)
             if method in _TAKING and _is_locked(real):
                 shadow.count = 1
         if method in _TAKING:

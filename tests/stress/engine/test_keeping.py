@@ -1,0 +1,40 @@
+"""An exploration keeps nothing of its executions: whatever a program makes ends with it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from stress.controlled import laboratory
+from stress.strategies.random_walk import RandomWalk
+from tests.corpus import CASES
+from tests.stress.engine import factories, made_before, programs
+from tests.stress.engine.carriers import CARRIERS
+
+PROGRAMS: list[Callable[[], None]] = [
+    *programs.WRONG, *programs.RIGHT, *(case.program for case in CASES),
+    made_before.native_locals, made_before.counting_under_a_tuple, factories.counting("tuple"),
+    factories.counting("dataclass"),
+]  # fmt: skip
+ROUND = 60
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: f"{p.__module__}.{p.__name__}")
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_nothing_is_kept(carrier: str, program: Callable[[], None]) -> None:
+    counts = []
+    with laboratory(program, None, carrier) as lab:
+        walk = RandomWalk(1)
+        for number in range(3 * ROUND):
+            if number % ROUND == 0:
+                gc.collect()
+                counts.append(len(gc.get_objects()))
+            lab.execute(program, walk, number=number, seed=1, step_limit=20_000)
+        gc.collect()
+        counts.append(len(gc.get_objects()))
+    # What is made once, at whatever execution, does not come in every round.
+    grown = [after - before for before, after in pairwise(counts)]
+    assert min(grown) < ROUND // 2, counts
