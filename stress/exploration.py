@@ -24,11 +24,13 @@ from stress.judge import Origin
 from stress.schedule import Schedule
 from stress.settings import read_settings
 from stress.statistics import Statistics
+from stress.strategies.pct import PCT
+from stress.strategies.pos import POS
 from stress.strategies.random_walk import RandomWalk
 from stress.strategies.replay import ReplayStrategy
 from stress.strategy import Strategy
 
-STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {"random": RandomWalk}
+STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {"random": RandomWalk, "pct": PCT, "pos": POS}
 CARRIERS = ("auto", "greenlet", "thread")
 #: How often progress is told, at most.
 PROGRESS_S = 0.1

@@ -1,0 +1,43 @@
+"""Which operations conflict: on the same place, and not both only look at it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from stress.strategy import Pending
+
+#: Kinds of operations that change nothing.
+LOOKS = frozenset({
+    "read", "read item", "contains", "is set", "is alive", "locked", "size", "begin", "join",
+})  # fmt: skip
+#: Kinds on a place that has a name; the others are on the object as a whole.
+_NAMED = frozenset({"read", "write", "delete"})
+#: Methods of containers that change nothing.
+_LOOKING = frozenset({
+    "copy", "count", "endswith", "get", "index", "isdisjoint", "issubset", "issuperset", "items",
+    "keys", "len", "max", "min", "repr", "sorted", "startswith", "str", "sum", "values", "list",
+    "tuple", "set", "dict", "frozenset", "bool", "any", "all", "enumerate", "zip", "print",
+})  # fmt: skip
+
+
+class Effect(NamedTuple):
+    """What an operation touches: object by number (0: none that others know), name, and how."""
+
+    subject: int
+    name: str
+    only_looks: bool
+
+
+def effect_of(pending: Pending) -> Effect:
+    """What a pending operation is about to touch."""
+    site = pending.site
+    only_looks = site.kind in LOOKS or (site.kind == "call" and site.name in _LOOKING)
+    name = site.name if site.kind in _NAMED else ""
+    return Effect(pending.subject, name, only_looks)
+
+
+def conflict(one: Effect, other: Effect) -> bool:
+    """Whether it matters which of the two comes first."""
+    if one.subject != other.subject or not one.subject or (one.only_looks and other.only_looks):
+        return False
+    return not one.name or not other.name or one.name == other.name
