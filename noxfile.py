@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import sysconfig
 from pathlib import Path
 
 import nox
@@ -91,8 +92,9 @@ def compiled(session: nox.Session) -> None:
 
 
 def has_compiler() -> bool:
-    """Whether C can be compiled here."""
-    return shutil.which(os.environ.get("CC", "cc")) is not None
+    """Whether C can be compiled here, for this Python."""
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    return header.exists() and shutil.which(os.environ.get("CC", "cc")) is not None
 
 
 def install_compiled(session: nox.Session, extras: str) -> None:

@@ -24,13 +24,19 @@ from stress.judge import Origin
 from stress.schedule import Schedule
 from stress.settings import read_settings
 from stress.statistics import Statistics
+from stress.strategies.dfs import DFS
 from stress.strategies.pct import PCT
 from stress.strategies.pos import POS
 from stress.strategies.random_walk import RandomWalk
 from stress.strategies.replay import ReplayStrategy
 from stress.strategy import Strategy
 
-STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {"random": RandomWalk, "pct": PCT, "pos": POS}
+STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
+    "random": RandomWalk,
+    "pct": PCT,
+    "pos": POS,
+    "dfs": DFS,
+}
 CARRIERS = ("auto", "greenlet", "thread")
 #: How often progress is told, at most.
 PROGRESS_S = 0.1
@@ -250,6 +256,7 @@ class _Run:
     preemptions: int = 0
     uncontrolled: dict[str, None] = field(default_factory=dict)
     interrupted: bool = False
+    complete: bool = False
     began: float = field(default_factory=time.perf_counter)
 
     @property
@@ -271,7 +278,12 @@ class _Run:
                     step_limit=self.step_limit,
                 )
                 if outcome is None:
-                    self.reason = "the strategy has nothing left to try"
+                    self.complete = bool(getattr(self.strategy, "complete", False))
+                    self.reason = (
+                        "all interleavings were executed"
+                        if self.complete
+                        else "the strategy has nothing left to try"
+                    )
                     return
                 if self._judge(lab, number, outcome) and self.stop_on_first:
                     self.reason = "the first finding was asked for"
@@ -288,7 +300,7 @@ class _Run:
         except KeyboardInterrupt:
             self.interrupted = True
             self.reason = "interrupted"
-        except (Stalled, Unsuitable) as error:
+        except (Stalled, Unsuitable, ScheduleDiverged) as error:
             self.ended = str(error)
 
     def _judge(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
@@ -347,6 +359,7 @@ class _Run:
                 elapsed_s=elapsed,
                 executions_per_s=self.done / elapsed if elapsed else 0.0,
                 clean_executions=clean,
+                complete=self.complete,
             ),
             notices=(
                 *lab.notices,

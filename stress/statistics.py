@@ -10,7 +10,10 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
-    """Sums over all executions; `tasks_max` is the most that one execution had."""
+    """Sums over all executions; `tasks_max` is the most that one execution had.
+
+    `complete` says that there are no other executions of the program than these.
+    """
 
     executions: int
     steps: int
@@ -20,6 +23,7 @@ class Statistics:
     elapsed_s: float
     executions_per_s: float
     clean_executions: int
+    complete: bool = False
 
     @property
     def residual_risk(self) -> float | None:
@@ -27,6 +31,8 @@ class Statistics:
 
         For executions drawn by a sampler; None where there were findings, or no execution.
         """
+        if self.complete and self.clean_executions:
+            return 0.0
         return residual_risk(self.clean_executions) if self.clean_executions else None
 
 

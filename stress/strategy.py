@@ -51,7 +51,8 @@ class Strategy(Protocol):
     """Chooses the next task at every scheduling point; lives across executions.
 
     Its randomness comes from its seed alone, so that the same seed makes the same choices. It must
-    not keep or change what it is shown.
+    not keep or change what it is shown. One that comes to an end may have an attribute `complete`,
+    which says whether it then has tried everything.
     """
 
     def begin(self, execution: int) -> bool:

@@ -91,6 +91,8 @@ def _bound(exploration: Exploration) -> str:
         count = len(exploration.findings)
         return f", {count} finding{_s(count)}"
     risk = exploration.statistics.residual_risk
+    if exploration.verdict is Verdict.HOLDS and exploration.statistics.complete:
+        return " for this program and its input: there are no other interleavings"
     if exploration.verdict is Verdict.HOLDS and risk is not None:
         return f" so far; a defect of these executions has a rate below {risk:.2%}, at 95 %"
     return ""

@@ -1,0 +1,106 @@
+"""Systematic search, fewest preemptions first: every interleaving once, simple ones before others.
+
+Musuvathi, Qadeer: "Iterative context bounding for systematic testing of multithreaded programs",
+PLDI 2007; beside delay bounding in Thomson, Donaldson, Betts: "Concurrency testing using controlled
+schedulers", TOPC 2016. Most bugs need few preemptions, and few executions have few of them.
+
+It departs from the paper in that nothing is executed twice: what a bound forbids is kept for later,
+as a node of the tree of choices, and taken up when everything with fewer preemptions is done. When
+nothing is kept any more, all interleavings were executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stress.errors import ScheduleDiverged
+from stress.strategy import Pending
+
+#: So many choices that were not tried are kept; beyond that the search is not complete any more.
+KEPT_MAX = 1_000_000
+
+
+class _Node:
+    """A choice after other choices."""
+
+    __slots__ = ("chosen", "parent")
+
+    def __init__(self, parent: _Node | None, chosen: int) -> None:
+        self.parent = parent
+        self.chosen = chosen
+
+
+class DFS:
+    """A strategy that ends. It draws nothing at random: the seed is of no consequence."""
+
+    def __init__(self, seed: int = 0, kept_max: int = KEPT_MAX) -> None:
+        #: By number of preemptions, what was not tried yet; deepest last.
+        self._kept: list[list[_Node]] = [[]]
+        self._kept_max = kept_max
+        self._count = 0
+        #: Of the execution that is under way.
+        self._new: list[tuple[int, _Node]] = []
+        #: Whether everything is tried when it ends.
+        self.complete = True
+        self._execution = -1
+        self._prefix: list[int] = []
+        self._step = 0
+        self._node: _Node | None = None
+        self._preemptions = 0
+
+    def begin(self, execution: int) -> bool:
+        """Take up the next choice that was not tried; False where there is none."""
+        if execution != self._execution:
+            self._keep_new()
+            if self._execution >= 0 and not self._take_up():
+                return False
+            self._execution = execution
+        # What an execution saw that was cut short, and is begun anew, it sees again.
+        self._new.clear()
+        self._step = self._preemptions = 0
+        self._node = None
+        return True
+
+    def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
+        """As the prefix says; after it the running task as long as it can."""
+        if self._step < len(self._prefix):
+            chosen = self._prefix[self._step]
+            if chosen not in ready:
+                raise ScheduleDiverged(
+                    f"choice {self._step}: task {chosen} went on in an earlier execution, and now "
+                    f"the ready tasks are {list(ready)}: the program does not do the same twice"
+                )
+        else:
+            chosen = ready[0] if current is None else current
+            for other in reversed(ready):
+                if other != chosen:
+                    preemptions = self._preemptions + (current is not None)
+                    self._new.append((preemptions, _Node(self._node, other)))
+        if current is not None and chosen != current:
+            self._preemptions += 1
+        self._node = _Node(self._node, chosen)
+        self._step += 1
+        return chosen
+
+    def _keep_new(self) -> None:
+        for preemptions, node in self._new:
+            if self._count >= self._kept_max:
+                self.complete = False
+                return
+            while len(self._kept) <= preemptions:
+                self._kept.append([])
+            self._kept[preemptions].append(node)
+            self._count += 1
+
+    def _take_up(self) -> bool:
+        for kept in self._kept:
+            if kept:
+                node: _Node | None = kept.pop()
+                self._count -= 1
+                self._prefix = []
+                while node is not None:
+                    self._prefix.append(node.chosen)
+                    node = node.parent
+                self._prefix.reverse()
+                return True
+        return False
