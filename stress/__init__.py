@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stress.finding import FindingKind as FindingKind
     from stress.finding import Verdict as Verdict
     from stress.schedule import Schedule as Schedule
+    from stress.shrinking import shrink as shrink
     from stress.strategy import Strategy as Strategy
 
 _DOORS = {
@@ -37,13 +38,14 @@ _DOORS = {
     "check_threads": "stress.exploration",
     "explore": "stress.exploration",
     "replay": "stress.exploration",
+    "shrink": "stress.shrinking",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _DOORS:
         raise AttributeError(f"module 'stress' has no attribute {name!r}")
-    if _DOORS[name] == "stress.exploration" and not _has_bytecode():
+    if _DOORS[name] in ("stress.exploration", "stress.shrinking") and not _has_bytecode():
         from stress.errors import missing_extra
 
         raise missing_extra(f"stress.{name}", "bytecode")

@@ -18,6 +18,8 @@ from stress.judge import Origin, fingerprint
 from stress.schedule import Schedule
 
 _ENGINE = __file__.rpartition("/")[0] + "/engine/"
+#: What tracebacks say of the engine where it was compiled.
+_ENGINE_COMPILED = "stress/engine/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ def _failed(failure: Failure, target: str, names: Mapping[int, str]) -> _Cause:
     frames = tuple(
         Frame(frame.f_code.co_filename, line, frame.f_code.co_qualname)
         for frame, line in reversed(list(traceback.walk_tb(error.__traceback__)))
-        if not frame.f_code.co_filename.startswith(_ENGINE)
+        if not frame.f_code.co_filename.startswith((_ENGINE, _ENGINE_COMPILED))
     )
     invariant = isinstance(error, InvariantViolated)
     kind = FindingKind.INVARIANT if invariant else FindingKind.EXCEPTION

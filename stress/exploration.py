@@ -106,7 +106,7 @@ def explore(
     control, or when it does not do the same twice. Raises InvalidArgument for wrong options, and
     KeyboardInterrupt never: then the reason says so.
     """
-    _check_options(executions, step_limit, time_limit_s, carrier)
+    check_options(executions, step_limit, time_limit_s, carrier)
     run = _Run(
         program=program,
         strategy=_strategy(strategy, seed),
@@ -153,7 +153,7 @@ def replay(
         # Both carriers do the same; threads can do more, and greenlets are not everywhere.
         carrier = "thread" if found.get("carrier") == "thread" else "auto"
     step_limit = int(found.get("step_limit", 100_000)) if step_limit is None else step_limit
-    _check_options(1, step_limit, None, carrier)
+    check_options(1, step_limit, None, carrier)
     strategy = ReplayStrategy(schedule)
     run = _Run(
         program=program, strategy=strategy, executions=1, seed=schedule.seed, step_limit=step_limit
@@ -176,7 +176,7 @@ def replay(
             raise ScheduleDiverged(
                 f"the program ended before the schedule did: expected that {strategy.left[0]}"
             )
-        run.findings += diagnose(execution, _origin(program, lab, step_limit))
+        run.findings += diagnose(execution, origin_of(program, lab, step_limit))
         run.reason = "the schedule was replayed"
         if strategy.left:
             run.reason += f", up to before it says that {strategy.left[0]}"
@@ -311,7 +311,7 @@ class _Run:
             names = ", ".join(lab.outsiders)
             self.uncontrolled[f"threads from before ({names}); start them in the program"] = None
             return False
-        origin = _origin(self.program, lab, self.step_limit)
+        origin = origin_of(self.program, lab, self.step_limit)
         execution, note = lab.explain(self.program, outcome, number, self.seed, self.step_limit)
         too_deep = TOO_DEEP in execution.outcome.uncontrolled
         if too_deep and not any(isinstance(f.error, RecursionError) for f in outcome.failures):
@@ -369,7 +369,7 @@ class _Run:
 
     def _add_rehearsal(self, lab: Laboratory) -> None:
         """What went wrong before the strategy was asked, and never again, is not lost."""
-        origin = _origin(self.program, lab, self.step_limit)
+        origin = origin_of(self.program, lab, self.step_limit)
         rehearsal = self.rehearsal
         note = rehearsal.difference or rehearsal.at_first
         for execution in rehearsal.executions:
@@ -420,7 +420,8 @@ class _Run:
         return (Verdict.UNKNOWN if self.interrupted else Verdict.HOLDS), ""
 
 
-def _origin(program: Callable[[], object], lab: Laboratory, step_limit: int) -> Origin:
+def origin_of(program: Callable[[], object], lab: Laboratory, step_limit: int) -> Origin:
+    """Where findings of a program are from, and the options that they are found with."""
     module = str(getattr(program, "__module__", ""))
     name = _name(program)
     if "<" not in name and _named(module, name) is not program:
@@ -464,9 +465,10 @@ def _modules(*functions: Any) -> tuple[str, ...]:
     return tuple(sorted(module for module in found if module and module != "builtins"))
 
 
-def _check_options(
+def check_options(
     executions: int, step_limit: int, time_limit_s: float | None, carrier: str
 ) -> None:
+    """Raises InvalidArgument for options that cannot be."""
     if executions < 1:
         raise InvalidArgument(f"executions is {executions}; it must be above 0")
     if step_limit < 1:

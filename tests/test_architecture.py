@@ -17,12 +17,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     ("trial",),
     ("judge", "finding_store", "report"),
-    ("oracles", "strategies", "engine", "instrument"),
+    ("oracles", "strategies", "engine", "instrument", "reduction"),
     ("workloads", "mutants", "parallel"),
     ("program", "diagnosis"),
     ("controlled",),
     ("api", "conformance", "exploration"),
-    ("campaign", "gate"),
+    ("shrinking", "campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}

@@ -13,6 +13,7 @@ from stress.cli.explore import add_explore
 from stress.cli.findings import add_findings, add_plan, add_show, add_workloads
 from stress.cli.replay import add_replay
 from stress.cli.run import add_run
+from stress.cli.shrink import add_shrink
 from stress.errors import HarnessFault, InvalidArgument
 from stress.judge import tool_version
 
@@ -51,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         add_explore,
         add_run,
         add_replay,
+        add_shrink,
         add_show,
         add_findings,
         add_plan,

@@ -67,17 +67,23 @@ def _warn_of_another_python(finding: Finding) -> None:
         print(f"note: found on {found}, replayed on {ours}", file=sys.stderr)
 
 
+def check_importable(finding: Finding, does: str) -> None:
+    """Raises InvalidArgument where a command cannot have the program of a finding."""
+    if not is_importable(finding.workload):
+        call = finding.replay_command.replace("stress.replay(", f"stress.{does[:-1]}(")
+        raise InvalidArgument(
+            f"the program of {finding.id} is {finding.workload}, which nobody can import; where "
+            f"it is made, `{call}` in Python {does} it"
+        )
+
+
 def _replay_controlled(arguments: argparse.Namespace, finding: Finding) -> ExitCode:
     """Once: the same schedule gives the same outcome, or does not fit the program any more."""
     for option in ("attempts", "jobs", "trial_timeout"):
         if getattr(arguments, option) is not None:
             name = option.replace("_", "-")
             print(f"note: a schedule is replayed once, so --{name} says nothing", file=sys.stderr)
-    if not is_importable(finding.workload):
-        raise InvalidArgument(
-            f"the program of {finding.id} is {finding.workload}, which nobody can import; where "
-            f"it is made, `{finding.replay_command}` in Python replays it"
-        )
+    check_importable(finding, "replays")
     import stress
 
     console = console_on(sys.stdout)

@@ -33,7 +33,7 @@ _FRAMES_MAX = 30
 _NAMES_MAX = 4
 # What other sections of the report tell.
 _TWO_WORDS = ("step_limit",)
-_TOLD_ELSEWHERE = frozenset({"traceback", "tasks", "ends", "waits", "cycle"})
+_TOLD_ELSEWHERE = frozenset({"traceback", "tasks", "shrunk", "ends", "waits", "cycle"})
 VERDICT_STYLES = {
     Verdict.HOLDS: _GOOD,
     Verdict.VIOLATED: _BAD,

@@ -64,6 +64,18 @@ def replayed_text(finding: Finding, replayed: Exploration) -> Text:
     return text
 
 
+def shrunk_text(finding: Finding) -> Text:
+    """How much smaller the schedule of a finding became."""
+    assert finding.schedule is not None
+    how = finding.details["shrunk"]
+    after = sum(switch.at is not None for switch in finding.schedule.switches)
+    text = Text(f"shrunk from {how['preemptions_before']} to {after} preemption{_s(after)}")
+    switches = len(finding.schedule.switches)
+    text.append(f", and from {how['switches_before']} to {switches} switch{_es(switches)}")
+    text.append(f", in {how['executions']:,} executions\n")
+    return text
+
+
 def diverged_text(finding: Finding, divergence: str) -> Text:
     """That the program cannot follow the schedule of a finding: where, expected and found."""
     text = Text()
@@ -100,3 +112,7 @@ def _bound(exploration: Exploration) -> str:
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
+
+
+def _es(count: int) -> str:
+    return "" if count == 1 else "es"

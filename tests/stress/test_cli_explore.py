@@ -20,6 +20,7 @@ import stress
 from stress import exploration
 from stress.cli import ExitCode, main
 from stress.finding_store import FindingStore
+from stress.reduction import preemptions
 from stress.statistics import Statistics
 
 ROOT = Path(__file__).parent.parent.parent
@@ -329,6 +330,38 @@ def test_another_defect_under_the_same_schedule(
         assert "not reproduced; under its schedule the program shows another defect" in out
 
 
+def test_a_finding_is_shrunk_and_kept(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = FindingStore().load(kept)
+    assert main(["shrink", kept]) == ExitCode.FINDINGS
+    out, err = capsys.readouterr()
+    assert "paying" not in out
+    assert "Traceback" not in err
+    shrunk = FindingStore().load(kept)
+    assert (shrunk.id, shrunk.count) == (before.id, before.count)
+    assert before.schedule is not None
+    assert shrunk.schedule is not None
+    assert preemptions(shrunk.schedule) == 1 < preemptions(before.schedule)
+    last = f"shrunk from {preemptions(before.schedule)} to 1 preemption, and from "
+    assert out.splitlines()[-1].startswith(last)
+    assert f"run it again: hermes-stress replay {shrunk.directory}" in out
+    assert main(["replay", kept]) == ExitCode.FINDINGS
+    assert "reproduced" in capsys.readouterr().out
+
+
+def test_what_is_repaired_is_not_shrunk(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    change('== 103, f"balance', '> 0, f"balance')
+    before = FindingStore().load(kept)
+    assert main(["shrink", kept]) == ExitCode.UNKNOWN
+    assert "does not show" in capsys.readouterr().out
+    assert FindingStore().load(kept) == before
+
+
+def test_wrong_use_of_shrink(kept: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["shrink", kept, "--executions", "none"]) == ExitCode.WRONG_USE
+    assert "'none'" in capsys.readouterr().err
+    assert main(["shrink", "exception-000000000000"]) == ExitCode.WRONG_USE
+
+
 def test_options_of_runs_say_nothing_to_a_schedule(
     kept: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -366,6 +399,8 @@ def test_a_program_that_nobody_can_import_is_replayed_in_python(
     assert (
         "<locals>.program, which nobody can import; where it is made, `stress.replay(" in sentence
     )
+    assert main(["shrink", kept.id]) == ExitCode.WRONG_USE
+    assert f"`stress.shrink(program, {kept.directory!r})` in Python" in capsys.readouterr().err
     # What it says is so.
     again = eval(kept.replay_command, {"stress": stress, "program": program})
     assert [f.fingerprint for f in again.findings] == [kept.fingerprint]

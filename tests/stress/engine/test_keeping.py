@@ -35,6 +35,7 @@ def test_nothing_is_kept(carrier: str, program: Callable[[], None]) -> None:
             lab.execute(program, walk, number=number, seed=1, step_limit=20_000)
         gc.collect()
         counts.append(len(gc.get_objects()))
-    # What is made once, at whatever execution, does not come in every round.
+    # What is kept of every execution comes in every round; what is made now and then, such as
+    # one more thread for the pool, does not.
     grown = [after - before for before, after in pairwise(counts)]
-    assert min(grown) < ROUND // 2, counts
+    assert min(grown) < ROUND, counts
