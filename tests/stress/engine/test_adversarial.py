@@ -306,10 +306,13 @@ def test_ctrl_c_in_the_middle(carrier: str, tmp_path: Path) -> None:
         [sys.executable, str(script), carrier],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as child:  # fmt: skip
-        assert child.stdout is not None
-        assert child.stdout.readline() == "under way\n"
-        child.send_signal(signal.SIGINT)
-        output, errors = child.communicate(timeout=60)
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "under way\n"
+            child.send_signal(signal.SIGINT)
+            output, errors = child.communicate(timeout=60)
+        finally:
+            child.kill()
     assert (output.strip(), errors) == ("unknown interrupted 1", "")
     assert child.returncode == 0
 
