@@ -24,19 +24,10 @@ from stress.judge import Origin
 from stress.schedule import Schedule
 from stress.settings import read_settings
 from stress.statistics import Statistics
-from stress.strategies.dfs import DFS
-from stress.strategies.pct import PCT
-from stress.strategies.pos import POS
-from stress.strategies.random_walk import RandomWalk
+from stress.strategies.catalogue import strategy_of
 from stress.strategies.replay import ReplayStrategy
 from stress.strategy import Strategy
 
-STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
-    "random": RandomWalk,
-    "pct": PCT,
-    "pos": POS,
-    "dfs": DFS,
-}
 CARRIERS = ("auto", "greenlet", "thread")
 #: How often progress is told, at most.
 PROGRESS_S = 0.1
@@ -109,7 +100,7 @@ def explore(
     check_options(executions, step_limit, time_limit_s, carrier)
     run = _Run(
         program=program,
-        strategy=_strategy(strategy, seed),
+        strategy=strategy_of(strategy, seed),
         executions=executions,
         seed=seed,
         step_limit=step_limit,
@@ -136,23 +127,18 @@ def replay(
     A finding brings the options that it was found with; others take the place of those. Raises
     ScheduleDiverged where the program does otherwise, with what was expected and found.
     """
-    found: Mapping[str, Any] = {}
+    settings: Mapping[str, Any] = {}
     if isinstance(schedule, Path | str):
         schedule = FindingStore().load(schedule)
     if isinstance(schedule, Finding):
-        found = schedule.settings
+        settings = schedule.settings
         if schedule.schedule is None:
             raise InvalidArgument(
                 f"finding {schedule.id} is of parallel execution and has no schedule; "
                 "`hermes-stress replay` runs it again"
             )
         schedule = schedule.schedule
-    if targets is None and "targets" in found:
-        targets = tuple(found["targets"])
-    if carrier is None:
-        # Both carriers do the same; threads can do more, and greenlets are not everywhere.
-        carrier = "thread" if found.get("carrier") == "thread" else "auto"
-    step_limit = int(found.get("step_limit", 100_000)) if step_limit is None else step_limit
+    targets, carrier, step_limit = options_of(settings, targets, carrier, step_limit)
     check_options(1, step_limit, None, carrier)
     strategy = ReplayStrategy(schedule)
     run = _Run(
@@ -181,6 +167,23 @@ def replay(
         if strategy.left:
             run.reason += f", up to before it says that {strategy.left[0]}"
         return run.conclude(lab)
+
+
+def options_of(
+    settings: Mapping[str, Any],
+    targets: Collection[str] | None,
+    carrier: str | None,
+    step_limit: int | None,
+) -> tuple[Collection[str] | None, str, int]:
+    """The options to execute a finding with: those that are given, and else its own."""
+    if targets is None and "targets" in settings:
+        targets = tuple(settings["targets"])
+    if carrier is None:
+        # Both carriers do the same; threads can do more, and greenlets are not everywhere.
+        carrier = "thread" if settings.get("carrier") == "thread" else "auto"
+    if step_limit is None:
+        step_limit = int(settings.get("step_limit", 100_000))
+    return targets, carrier, step_limit
 
 
 def check_threads(
@@ -479,12 +482,3 @@ def check_options(
         raise InvalidArgument(
             f"there is no carrier {carrier!r}; choose one of {', '.join(CARRIERS)}"
         )
-
-
-def _strategy(strategy: str | Strategy, seed: int) -> Strategy:
-    if not isinstance(strategy, str):
-        return strategy
-    if strategy not in STRATEGIES:
-        known = ", ".join(STRATEGIES)
-        raise InvalidArgument(f"there is no strategy {strategy!r}; choose one of {known}")
-    return STRATEGIES[strategy](seed)

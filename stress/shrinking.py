@@ -10,7 +10,7 @@ from stress.controlled import Laboratory, Unsuitable, laboratory
 from stress.diagnosis import Execution, diagnose, is_wrong
 from stress.engine.stalls import Stalled
 from stress.errors import InvalidArgument, ScheduleDiverged
-from stress.exploration import check_options, origin_of
+from stress.exploration import check_options, options_of, origin_of
 from stress.finding import Finding
 from stress.finding_store import FindingStore
 from stress.judge import Origin
@@ -42,11 +42,7 @@ def shrink(
         raise InvalidArgument(
             f"finding {finding.id} is of parallel execution and has no schedule to shrink"
         )
-    settings = finding.settings
-    if targets is None and "targets" in settings:
-        targets = tuple(settings["targets"])
-    carrier = carrier or ("thread" if settings.get("carrier") == "thread" else "auto")
-    step_limit = int(settings.get("step_limit", 100_000)) if step_limit is None else step_limit
+    targets, carrier, step_limit = options_of(finding.settings, targets, carrier, step_limit)
     check_options(executions, step_limit, None, carrier)
     with laboratory(program, targets, carrier) as lab:
         tried = _Tried(program, finding, lab, origin_of(program, lab, step_limit), step_limit)

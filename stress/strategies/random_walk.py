@@ -7,48 +7,27 @@ collapses as tasks grow.
 
 from __future__ import annotations
 
-import hashlib
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from stress.strategies.draws import Draws
 from stress.strategy import Pending
-
-_BITS = 16
-_NUMBERS = struct.Struct("<32H").unpack
 
 
 class RandomWalk:
     """A strategy without an end. Execution i of seed s makes the same choices as ever.
 
-    Its numbers come from a hash of seed, execution and a counter: to begin costs a microsecond,
-    where to seed a Mersenne Twister costs five. Of n tasks the chance of none is further from 1/n
-    than n/65536 of that.
+    Of n tasks the chance of none is further from 1/n than 2**-16.
     """
 
     def __init__(self, seed: int) -> None:
-        self._hash = hashlib.blake2b(f"{seed}/".encode())
-        self._execution = self._block = 0
-        self._next: Callable[[], int] = self._draw_more
+        self._draws = Draws(seed, bits=16)
+        self._below = self._draws.below
 
     def begin(self, execution: int) -> bool:
         """Seed this execution."""
-        self._execution, self._block = execution, 0
-        self._next = self._draw_more
+        self._draws.begin(execution)
         return True
 
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
         """Any of them."""
-        try:
-            drawn = self._next()
-        except StopIteration:
-            drawn = self._draw_more()
-        return ready[drawn * len(ready) >> _BITS]
-
-    def _draw_more(self) -> int:
-        # A copy of what has begun costs half of a new one.
-        drawn = self._hash.copy()
-        drawn.update(b"%d/%d" % (self._execution, self._block))
-        self._block += 1
-        numbers = iter(_NUMBERS(drawn.digest()))
-        self._next = numbers.__next__
-        return int(self._next())
+        return ready[self._below(len(ready))]

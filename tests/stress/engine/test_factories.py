@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import threading
 
 import pytest
@@ -50,4 +49,3 @@ def test_all_of_them_are_put_back() -> None:
     assert all(one is other for one, other in zip(held()[:-2], before[:-2], strict=True))
     assert held() == before
     assert before[0] is threading.Lock
-    gc.collect()

@@ -9,18 +9,11 @@ import pytest
 
 from stress.exploration import explore, replay
 from stress.finding import Verdict
+from tests.corpus.case import together
 from tests.stress.engine import levels
 from tests.stress.engine.carriers import CARRIERS
 
 TARGETS = (__name__, levels.__name__)
-
-
-def together(*works: Callable[[], None]) -> None:
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def raise_it() -> None:

@@ -11,15 +11,8 @@ import pytest
 
 from stress.exploration import explore
 from stress.finding import FindingKind, Verdict
+from tests.corpus.case import together
 from tests.stress.engine.carriers import CARRIERS
-
-
-def together(*works: Callable[[], None]) -> None:
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def _locked(lock: Any, box: list[int]) -> None:
