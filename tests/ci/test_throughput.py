@@ -24,9 +24,9 @@ def test_the_faster_door_is_the_peer() -> None:
     assert fastest({"dpor": [answer(10)], "random": [answer(30)]}) == (("random", 60), "")
     assert fastest({"dpor": [answer(10, "Timed out. Sorry.")], "random": [answer(30)]}) == (
         ("random", 60),
-        "dpor does not work: Timed out",
+        "dpor, 20 /s, is left out: Timed out",
     )
-    assert fastest({"dpor": [answer(1, "no")]}) == (None, "dpor does not work: no")
+    assert fastest({"dpor": [answer(1, "no")]}) == (None, "dpor, 2 /s, is left out: no")
     assert fastest({}) == (None, "peer not installed")
 
 
