@@ -24,8 +24,11 @@ from stress.errors import HarnessFault, InvalidArgument
 START_TIMEOUT_S = 30.0
 END_TIMEOUT_S = 5.0
 CHECK_TIMEOUT_S = 5.0
+#: A process that refuses connections because it ends is over after so long.
+DYING_S = 1.0
 API_KEY = "scripted-key"
 _TAIL_CHARACTERS = 500
+_DIED = "the model server died during the run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Endpoint:
         """Raise HarnessFault where our model server has died: what failed since is its fault."""
         look = os.WEXITED | os.WNOHANG | os.WNOWAIT
         if self.pid is not None and os.waitid(os.P_PID, self.pid, look) is not None:
-            raise HarnessFault("the model server died during the run")
+            raise HarnessFault(_DIED)
 
 
 @contextmanager
@@ -85,9 +88,17 @@ def serve_endpoint(directory: Path, *, timeout_s: float = START_TIMEOUT_S) -> It
             start_new_session=True,
         )
     try:
-        yield _await_ready(process, complaints, timeout_s)
+        endpoint = _await_ready(process, complaints, timeout_s)
+        try:
+            yield endpoint
+        except InvalidArgument as error:
+            # A sandbox that was begun meanwhile complains of what it could not reach.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(DYING_S)
+                raise HarnessFault(_death(_DIED, process, complaints)) from error
+            raise
         if process.poll() is not None:
-            raise HarnessFault(_death("the model server died during the run", process, complaints))
+            raise HarnessFault(_death(_DIED, process, complaints))
     finally:
         _end(process)
 

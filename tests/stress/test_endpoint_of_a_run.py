@@ -14,7 +14,7 @@ from stress.cli import ExitCode, main
 from stress.errors import HarnessFault, InvalidArgument
 from stress.finding import Verdict
 from stress.finding_store import FindingStore
-from stress.workloads.endpoint import Endpoint, check_endpoint
+from stress.workloads.endpoint import Endpoint, check_endpoint, serve_endpoint
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,23 @@ def test_what_fails_after_the_model_server_died_is_no_finding(tmp_path: Path) ->
     with pytest.raises(HarnessFault, match="the model server died during the run"):
         run(options, on_progress=kill_once)
     assert FindingStore(tmp_path).list() == ()
+
+
+@pytest.mark.parametrize(("dies", "error"), [(True, HarnessFault), (False, InvalidArgument)])
+def test_what_a_sandbox_complains_of_when_it_begins(
+    dies: bool, error: type[Exception], tmp_path: Path
+) -> None:
+    def complain() -> None:
+        with serve_endpoint(tmp_path) as endpoint:
+            if dies:
+                assert endpoint.pid is not None
+                os.kill(endpoint.pid, signal.SIGKILL)
+            raise InvalidArgument("a warm-up failed: Connection error.")
+
+    with pytest.raises(error) as caught:
+        complain()
+    told = "the model server died during the run" if dies else "a warm-up failed"
+    assert str(caught.value).startswith(told)
 
 
 def model_servers() -> list[int]:
