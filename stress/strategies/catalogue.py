@@ -9,12 +9,14 @@ from stress.strategies.dfs import DFS
 from stress.strategies.pct import PCT
 from stress.strategies.pos import POS
 from stress.strategies.random_walk import RandomWalk
+from stress.strategies.surw import SURW
 from stress.strategy import Strategy
 
 STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
     "random": RandomWalk,
     "pct": PCT,
     "pos": POS,
+    "surw": SURW,
     "dfs": DFS,
 }
 
