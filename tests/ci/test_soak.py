@@ -59,7 +59,8 @@ def test_what_is_wrong_is_found_and_its_twin_is_clean(case: Case) -> None:
 
 def test_the_corpus_is_two_sided() -> None:
     wrong = [case for case in CASES if case.kind is not None]
-    assert len(wrong) >= 45
+    assert len(wrong) >= 55
+    assert all((case.preemptions is None) == (case.kind is None) for case in CASES)
     assert len(CASES) - len(wrong) >= len(wrong)
     assert len({str(case) for case in CASES}) == len(CASES)
 

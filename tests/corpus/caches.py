@@ -72,8 +72,8 @@ def evicted_once() -> None:
 
 
 CASES = (
-    Case(filled_twice, WRONG, "caches.py:filled_twice"),
+    Case(filled_twice, WRONG, "caches.py:filled_twice", preemptions=1),
     Case(filled_once),
-    Case(evicted_twice, WRONG, "caches.py:evict"),
+    Case(evicted_twice, WRONG, "caches.py:evict", preemptions=1),
     Case(evicted_once),
 )

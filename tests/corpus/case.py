@@ -11,12 +11,14 @@ from stress.finding import FindingKind
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A program, and what is wrong with it: the kind, and a part of the place or the message of
-    the finding. A repaired twin has neither, and stands after the wrong one."""
+    """A program, and what is wrong with it: the kind, a part of the place or the message of the
+    finding, and the fewest preemptions that show it. A repaired twin has none of these, and stands
+    after the wrong one."""
 
     program: Callable[[], None]
     kind: FindingKind | None = None
     place: str = ""
+    preemptions: int | None = None
 
     def __str__(self) -> str:
         return f"{self.program.__module__.rpartition('.')[2]}.{self.program.__name__}"

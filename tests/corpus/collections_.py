@@ -120,12 +120,14 @@ def archived_once() -> None:
 
 
 CASES = (
-    Case(removed_while_summed, WRONG, "collections_.py:total"),
+    Case(removed_while_summed, WRONG, "collections_.py:total", preemptions=1),
     Case(removed_before_or_after),
-    Case(counted_in_a_defaultdict, WRONG, "collections_.py:counted_in_a_defaultdict"),
+    Case(
+        counted_in_a_defaultdict, WRONG, "collections_.py:counted_in_a_defaultdict", preemptions=1
+    ),
     Case(counted_under_a_lock),
-    Case(removed_after_a_look, WRONG, "collections_.py:work"),
+    Case(removed_after_a_look, WRONG, "collections_.py:work", preemptions=1),
     Case(removed_or_not_there),
-    Case(archived_twice, WRONG, "collections_.py:archived_twice"),
+    Case(archived_twice, WRONG, "collections_.py:archived_twice", preemptions=1),
     Case(archived_once),
 )

@@ -78,8 +78,8 @@ def locked_generator() -> None:
 
 
 CASES = (
-    Case(shared_iterator, WRONG, "iterators.py:shared_iterator"),
+    Case(shared_iterator, WRONG, "iterators.py:shared_iterator", preemptions=1),
     Case(locked_iterator),
-    Case(shared_generator, WRONG, "generator already executing"),
+    Case(shared_generator, WRONG, "generator already executing", preemptions=1),
     Case(locked_generator),
 )

@@ -112,13 +112,13 @@ def called_under_a_reentrant_lock() -> None:
 
 
 CASES = (
-    Case(three_in_a_ring, DEADLOCK, "orders.py:hold_in_turn"),
+    Case(three_in_a_ring, DEADLOCK, "orders.py:hold_in_turn", preemptions=1),
     Case(three_in_a_row),
-    Case(philosophers, DEADLOCK, "orders.py:dine"),
+    Case(philosophers, DEADLOCK, "orders.py:dine", preemptions=1),
     Case(philosophers_with_manners),
-    Case(transfers_that_cross, DEADLOCK, "orders.py:transfer"),
+    Case(transfers_that_cross, DEADLOCK, "orders.py:transfer", preemptions=1),
     Case(transfers_in_order),
-    Case(transfers_without_locks, WRONG, "orders.py:transfers_without_locks"),
-    Case(called_under_a_lock, DEADLOCK, "orders.py:leave"),
+    Case(transfers_without_locks, WRONG, "orders.py:transfers_without_locks", preemptions=1),
+    Case(called_under_a_lock, DEADLOCK, "orders.py:leave", preemptions=0),
     Case(called_under_a_reentrant_lock),
 )

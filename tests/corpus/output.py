@@ -51,7 +51,7 @@ def printed_to_a_file() -> None:
 
 
 CASES = (
-    Case(redirected_by_threads, WRONG, "output.py:redirect"),
+    Case(redirected_by_threads, WRONG, "output.py:redirect", preemptions=2),
     Case(redirected_in_turn),
     Case(printed_to_a_file),
 )

@@ -84,10 +84,12 @@ def local_of_every_thread() -> None:
 
 
 CASES = (
-    Case(daemon_not_waited_for, WRONG, "owners.py:daemon_not_waited_for"),
+    Case(daemon_not_waited_for, WRONG, "owners.py:daemon_not_waited_for", preemptions=0),
     Case(daemon_waited_for),
-    Case(local_of_the_request_before, WRONG, "owners.py:local_of_the_request_before"),
+    Case(
+        local_of_the_request_before, WRONG, "owners.py:local_of_the_request_before", preemptions=0
+    ),
     Case(local_of_this_request),
-    Case(local_of_the_first_thread, WRONG, "owners.py:work"),
+    Case(local_of_the_first_thread, WRONG, "owners.py:work", preemptions=0),
     Case(local_of_every_thread),
 )

@@ -188,14 +188,14 @@ def opened() -> None:
 
 
 CASES = (
-    Case(used_without_a_permit, WRONG, "permits.py:use"),
+    Case(used_without_a_permit, WRONG, "permits.py:use", preemptions=1),
     Case(used_with_a_permit),
-    Case(never_given_back, DEADLOCK, "permits.py:borrow"),
+    Case(never_given_back, DEADLOCK, "permits.py:borrow", preemptions=0),
     Case(always_given_back),
-    Case(used_again, DEADLOCK, "permits.py:wait"),
+    Case(used_again, DEADLOCK, "permits.py:wait", preemptions=1),
     Case(barrier_used_again),
-    Case(barrier_for_one_too_many, DEADLOCK, "permits.py:work"),
+    Case(barrier_for_one_too_many, DEADLOCK, "permits.py:work", preemptions=0),
     Case(barrier_that_is_broken),
-    Case(never_opened, DEADLOCK, "permits.py:wait"),
+    Case(never_opened, DEADLOCK, "permits.py:wait", preemptions=1),
     Case(opened),
 )

@@ -106,12 +106,12 @@ def counted_by_the_caller() -> None:
 
 
 CASES = (
-    Case(waited_in_a_full_pool, DEADLOCK, "pools.py:outer"),
+    Case(waited_in_a_full_pool, DEADLOCK, "pools.py:outer", preemptions=0),
     Case(waited_in_another_pool),
-    Case(called_back_under_the_lock, DEADLOCK, "pools.py:add"),
+    Case(called_back_under_the_lock, DEADLOCK, "pools.py:add", preemptions=1),
     Case(called_back_without_the_lock),
-    Case(answered_twice, WRONG, "pools.py:answer"),
+    Case(answered_twice, WRONG, "pools.py:answer", preemptions=1),
     Case(answered_once),
-    Case(counted_by_workers, WRONG, "pools.py:counted_by_workers"),
+    Case(counted_by_workers, WRONG, "pools.py:counted_by_workers", preemptions=1),
     Case(counted_by_the_caller),
 )

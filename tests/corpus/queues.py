@@ -165,14 +165,14 @@ def room_for_answers() -> None:
 
 
 CASES = (
-    Case(told_done_too_early, WRONG, "queues.py:told_done_too_early"),
+    Case(told_done_too_early, WRONG, "queues.py:told_done_too_early", preemptions=1),
     Case(told_done_when_done),
-    Case(emptied_by_another, DEADLOCK, "queues.py:take"),
+    Case(emptied_by_another, DEADLOCK, "queues.py:take", preemptions=1),
     Case(emptied_by_either),
-    Case(answer_of_another, WRONG, "queues.py:ask"),
+    Case(answer_of_another, WRONG, "queues.py:ask", preemptions=0),
     Case(answer_of_ones_own),
-    Case(one_end_for_two, DEADLOCK, "queues.py:consume"),
+    Case(one_end_for_two, DEADLOCK, "queues.py:consume", preemptions=0),
     Case(an_end_for_each),
-    Case(full_of_answers, DEADLOCK, "queues.py:"),
+    Case(full_of_answers, DEADLOCK, "queues.py:", preemptions=0),
     Case(room_for_answers),
 )

@@ -123,8 +123,8 @@ def one_upgrades() -> None:
 
 
 CASES = (
-    Case(readers_counted_without, WRONG, "readers.py:"),
+    Case(readers_counted_without, WRONG, "readers.py:", preemptions=2),
     Case(readers_counted_with),
-    Case(both_upgrade, DEADLOCK, "readers.py:upgrade"),
+    Case(both_upgrade, DEADLOCK, "readers.py:upgrade", preemptions=1),
     Case(one_upgrades),
 )

@@ -84,8 +84,8 @@ def stopped_whenever() -> None:
 
 
 CASES = (
-    Case(cleared_too_late, DEADLOCK, "signals.py:read"),
+    Case(cleared_too_late, DEADLOCK, "signals.py:read", preemptions=1),
     Case(cleared_in_time),
-    Case(stopped_before_it_ran, STARVATION, "signals.py:run"),
+    Case(stopped_before_it_ran, STARVATION, "signals.py:run", preemptions=0),
     Case(stopped_whenever),
 )

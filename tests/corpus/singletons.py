@@ -116,10 +116,10 @@ def started_once() -> None:
 
 
 CASES = (
-    Case(two_singletons, WRONG, "singletons.py:two_singletons"),
+    Case(two_singletons, WRONG, "singletons.py:two_singletons", preemptions=1),
     Case(one_singleton),
-    Case(checked_twice_wrongly, WRONG, "singletons.py:use"),
+    Case(checked_twice_wrongly, WRONG, "singletons.py:use", preemptions=1),
     Case(checked_twice_rightly),
-    Case(started_twice, WRONG, "singletons.py:started_twice"),
+    Case(started_twice, WRONG, "singletons.py:started_twice", preemptions=1),
     Case(started_once),
 )

@@ -86,10 +86,10 @@ def renewed_in_time() -> None:
 
 
 CASES = (
-    Case(cancelled_too_late, WRONG, "times.py:cancelled_too_late"),
+    Case(cancelled_too_late, WRONG, "times.py:cancelled_too_late", preemptions=0),
     Case(cancelled_and_waited_for),
-    Case(slept_until_it_is_done, WRONG, "times.py:look"),
+    Case(slept_until_it_is_done, WRONG, "times.py:look", preemptions=1),
     Case(waited_until_it_is_done),
-    Case(renewed_too_late, WRONG, "times.py:use"),
+    Case(renewed_too_late, WRONG, "times.py:use", preemptions=0),
     Case(renewed_in_time),
 )

@@ -118,12 +118,12 @@ def one_lock_for_all_calls() -> None:
 
 
 CASES = (
-    Case(torn_point, WRONG, "torn.py:look"),
+    Case(torn_point, WRONG, "torn.py:look", preemptions=1),
     Case(whole_point),
-    Case(same_id_twice, WRONG, "torn.py:same_id_twice"),
+    Case(same_id_twice, WRONG, "torn.py:same_id_twice", preemptions=1),
     Case(every_id_once),
-    Case(counted_in_the_class, WRONG, "torn.py:counted_in_the_class"),
+    Case(counted_in_the_class, WRONG, "torn.py:counted_in_the_class", preemptions=1),
     Case(counted_under_the_lock_of_the_class),
-    Case(a_lock_for_each_call, WRONG, "torn.py:a_lock_for_each_call"),
+    Case(a_lock_for_each_call, WRONG, "torn.py:a_lock_for_each_call", preemptions=1),
     Case(one_lock_for_all_calls),
 )

@@ -143,12 +143,12 @@ def all_notified() -> None:
 
 
 CASES = (
-    Case(taken_with_if, WRONG, "wakeups.py:take_if"),
+    Case(taken_with_if, WRONG, "wakeups.py:take_if", preemptions=0),
     Case(taken_with_while),
-    Case(looked_outside, DEADLOCK, "wakeups.py:look_then_wait"),
+    Case(looked_outside, DEADLOCK, "wakeups.py:look_then_wait", preemptions=1),
     Case(looked_inside),
-    Case(timed_out_unseen, WRONG, "wakeups.py:take_in_time"),
+    Case(timed_out_unseen, WRONG, "wakeups.py:take_in_time", preemptions=0),
     Case(timed_out_seen),
-    Case(wrong_one_notified, DEADLOCK, "wakeups.py:"),
+    Case(wrong_one_notified, DEADLOCK, "wakeups.py:", preemptions=0),
     Case(all_notified),
 )
