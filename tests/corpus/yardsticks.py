@@ -35,12 +35,13 @@ class Pair:
             self.check()
 
 
-def reorder(setters: int) -> Callable[[], None]:
+def reorder(setters: int, *, locked: bool = False) -> Callable[[], None]:
     """Setters write a, then b, and a checker sees half of it."""
 
     def program() -> None:
         pair = Pair()
-        together(*[pair.put] * setters, pair.check)
+        put = pair.put_under_the_lock if locked else pair.put
+        together(*[put] * setters, pair.check_under_the_lock if locked else pair.check)
 
     return program
 
@@ -50,8 +51,7 @@ def reorder_of_two_setters() -> None:
 
 
 def reorder_under_a_lock() -> None:
-    pair = Pair()
-    together(*[pair.put_under_the_lock] * 2, pair.check_under_the_lock)
+    reorder(2, locked=True)()
 
 
 class Stages:

@@ -8,7 +8,6 @@ chance of less than 3e-7.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -23,7 +22,7 @@ from stress.strategies.pct import PCT
 from stress.strategies.pos import POS
 from stress.strategies.random_walk import RandomWalk
 from stress.strategy import Strategy
-from tests.corpus.case import together
+from tests.corpus.yardsticks import reorder
 from tests.stress.strategies.simulation import Order, Step, Tasks, execute, share
 
 N = 6_000
@@ -141,37 +140,6 @@ def test_pos_does_not_care_about_what_conflicts_with_nothing() -> None:
 def test_conflicts(one: Effect, other: Effect, expected: bool) -> None:
     assert conflict(one, other) is expected
     assert conflict(other, one) is expected
-
-
-class Pair:
-    def __init__(self) -> None:
-        self.a = self.b = 0
-
-
-def reorder(setters: int, *, locked: bool = False) -> Callable[[], None]:
-    """Setters write one field, then the other; a checker sees half of it."""
-
-    def program() -> None:
-        pair, lock = Pair(), threading.Lock()
-
-        def put() -> None:
-            pair.a = 1
-            pair.b = -1
-
-        def check() -> None:
-            a, b = pair.a, pair.b
-            assert (a, b) in ((0, 0), (1, -1))
-
-        def under_lock(work: Callable[[], None]) -> Callable[[], None]:
-            def held() -> None:
-                with lock:
-                    work()
-
-            return held if locked else work
-
-        together(*[under_lock(put)] * setters, under_lock(check))
-
-    return program
 
 
 @pytest.mark.parametrize("strategy", [PCT, POS], ids=["pct", "pos"])

@@ -15,8 +15,9 @@ from stress.finding import Verdict
 from stress.strategies.random_walk import RandomWalk
 from stress.strategies.surw import SURW
 from stress.strategy import Strategy
+from tests.corpus.yardsticks import reorder
 from tests.stress.strategies.simulation import Order, Step, Tasks, execute
-from tests.stress.strategies.test_samplers import N, chain, margin, reorder
+from tests.stress.strategies.test_samplers import N, chain, margin
 
 SHARED = Step("write", 5, "x")
 #: After so many executions it knows what there is to know of these programs.
@@ -66,7 +67,7 @@ def test_what_nobody_shares_does_not_count() -> None:
 
 
 def test_each_shared_place_has_its_turn() -> None:
-    """Two places: where one is interesting, its orders are even."""
+    """Of two places each is the interesting one in some executions, alone."""
     other = Step("write", 6, "y")
     tasks = [[SHARED, other] * 2, [other, SHARED] * 2]
     strategy = SURW(3)
