@@ -8,7 +8,8 @@ from stress.strategy import Pending
 
 #: Kinds of operations that change nothing.
 LOOKS = frozenset({
-    "read", "read item", "contains", "is set", "is alive", "locked", "size", "begin", "join",
+    "read", "read item", "contains", "compare", "is set", "is alive", "locked", "size", "begin",
+    "join",
 })  # fmt: skip
 #: Kinds on a place that has a name; the others are on the object as a whole.
 _NAMED = frozenset({"read", "write", "delete"})
@@ -16,7 +17,7 @@ _NAMED = frozenset({"read", "write", "delete"})
 _LOOKING = frozenset({
     "copy", "count", "endswith", "get", "index", "isdisjoint", "issubset", "issuperset", "items",
     "keys", "len", "max", "min", "repr", "sorted", "startswith", "str", "sum", "values", "list",
-    "tuple", "set", "dict", "frozenset", "bool", "any", "all", "enumerate", "zip", "print",
+    "tuple", "set", "dict", "frozenset", "bool", "any", "all", "enumerate", "zip",
 })  # fmt: skip
 
 
@@ -34,6 +35,18 @@ def effect_of(pending: Pending) -> Effect:
     only_looks = site.kind in LOOKS or (site.kind == "call" and site.name in _LOOKING)
     name = site.name if site.kind in _NAMED else ""
     return Effect(pending.subject, name, only_looks)
+
+
+def effects_of(pending: Pending) -> tuple[Effect, ...]:
+    """All that a pending operation is about to touch: a wait at a condition also frees its lock,
+    and what a method is given it looks at."""
+    if pending.waits and pending.site.kind == "wait" and pending.site.name == "Event":
+        return ()  # It was set, and whoever waited for that goes on.
+    first = effect_of(pending)
+    second = pending.second
+    if second:
+        return first, Effect(second, "", pending.site.kind == "call")
+    return (first,) if first.subject else ()
 
 
 def conflict(one: Effect, other: Effect) -> bool:

@@ -108,6 +108,9 @@ class Laboratory:
         Where it needs threads of the system it is begun again on them, and all later ones are.
         `release_points`: see `Session.execute`.
         """
+        every_step = bool(getattr(strategy, "every_step", False))
+        if every_step and release_points is None:
+            release_points = True
         while strategy.begin(number):
             try:
                 return self._session.execute(
@@ -117,6 +120,7 @@ class Laboratory:
                     step_limit=step_limit,
                     recorder=recorder,
                     release_points=release_points,
+                    every_step=every_step,
                 )
             except NeedsThreads as need:
                 if not self._may_move:

@@ -17,7 +17,7 @@ class Site:
     """
 
     #: "read", "write", "delete", "read item", "write item", "delete item", "iterate", "contains",
-    #: "call", "enter" or "exit".
+    #: "compare", "call", "enter" or "exit".
     kind: str
     #: Of the attribute, global, cell or callee, where it is known; else empty.
     name: str

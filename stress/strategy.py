@@ -21,17 +21,26 @@ class Pending:
     `task` numbers tasks by their creation. `site` says what the operation is and where it stands.
     `anchor` names the operation in a way that outlives edits and Python versions; it is there in
     recorded executions only, and None in others. `yielding` is set where the task spins: it asks
-    for others to go first.
+    for others to go first. `waits` says that the operation is never made before it can be, as of a
+    lock that is not free. `woken` counts how often the clock ended a wait of the task, and `daemon`
+    says that nobody waits for its end.
     """
 
-    __slots__ = ("_numbers", "anchor", "object", "site", "task", "yielding")
+    __slots__ = (
+        "_numbers", "also", "anchor", "daemon", "object", "site", "task", "waits", "woken",
+        "yielding",
+    )  # fmt: skip
 
     def __init__(self, task: int, site: Site, numbers: Numbers) -> None:
         self.task = task
         self.site = site
         self.anchor: Anchor | None = None
         self.yielding = False
+        self.waits = False
+        self.daemon = False
+        self.woken = 0
         self.object: Any = None
+        self.also: Any = None
         self._numbers = numbers
 
     @property
@@ -41,7 +50,21 @@ class Pending:
         Objects are numbered when they are first asked for, so that the same strategy sees the
         same numbers in every execution with the same choices.
         """
-        return self._numbers.number(self.object)
+        subject = self.object
+        if getattr(type(subject), "is_gate_of", False):
+            subject = subject.of
+        return self._numbers.number(subject)
+
+    @property
+    def second(self) -> int:
+        """The number of another object: the lock that a wait frees, the container that a method is
+        given; 0 where there is none."""
+        return 0 if self.also is None else self._numbers.number(self.also)
+
+    @property
+    def joins(self) -> Sequence[int]:
+        """The tasks that must be over before it is made."""
+        return self.object.members if self.site.kind == "join" else ()
 
     def __repr__(self) -> str:
         return f"Pending({self.task}, {self.site.kind!r}, {self.site.name!r})"
@@ -52,7 +75,10 @@ class Strategy(Protocol):
 
     Its randomness comes from its seed alone, so that the same seed makes the same choices. It must
     not keep or change what it is shown. One that comes to an end may have an attribute `complete`,
-    which says whether it then has tried everything.
+    which says whether it then has tried everything. One with an attribute `every_step` that is true
+    is asked at every step since there is a second task, also where one alone is ready, and the
+    release of a lock is a step of its own; at a deadlock it is asked as well, with none that is
+    ready, and what it gives is of no matter.
     """
 
     def begin(self, execution: int) -> bool:
@@ -65,8 +91,8 @@ class Strategy(Protocol):
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
         """The number of the task to run next, one of `ready`.
 
-        `ready` holds at least two numbers of tasks, in order. `pending[number]` is what a task is
-        about to do. `current` is the task that has just run; None where it has ended or waits, and
-        so is not ready.
+        `ready` holds at least two numbers of tasks, in order; see also `every_step`.
+        `pending[number]` is what a task is about to do. `current` is the task that has just run;
+        None where it has ended or waits, and so is not ready.
         """
         ...

@@ -6,7 +6,9 @@ calling a Python function, is none: the function's own accesses are.
 
 from __future__ import annotations
 
+import contextlib
 import io
+import sys
 import types
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
@@ -28,7 +30,7 @@ _OPAQUE = (io.IOBase,)
 _INERT = (
     types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType,
     types.GeneratorType, types.CoroutineType, types.MethodWrapperType, Lock, SimpleQueue, Local,
-    *LOCKS, LOCAL,
+    *LOCKS, LOCAL, contextlib.redirect_stdout, contextlib.redirect_stderr,
     *(type(iter(made)) for made in ((), "", "é", b"", range(0), range(1 << 70))),
     str, bytes, int, float, complex, tuple, frozenset, range, slice, type(None),
 )  # fmt: skip
@@ -153,6 +155,9 @@ def _enter_or_exit(unshadowed: Unshadowed, execution: Any, site: Site, subject: 
         subject = subject.__self__
         if isinstance(subject, _OPAQUE):
             execution.point(site, subject)
+    redirect = subject.__self__ if type(subject) is types.MethodType else subject
+    if isinstance(redirect, (contextlib.redirect_stdout, contextlib.redirect_stderr)):
+        execution.point(site, sys)  # There is one for all.
     if type(subject) in LOCKS:
         method = "__enter__" if site.kind == "enter" else "__exit__"
         unshadowed.before(execution, subject, method, None)
@@ -178,16 +183,27 @@ def make_call(unshadowed: Unshadowed) -> Hook:
         made = type(function)
         if made is types.FunctionType or made is types.MethodType:
             return
+        second: object = None
         if made is types.BuiltinFunctionType:
             subject = function.__self__
-            if type(subject) in LOCKS:
+            if function is print:
+                # To where, it looks up when it is called.
+                subject, second = sys.stdout, sys
+                if not isinstance(subject, _OPAQUE):
+                    subject, second = sys, None
+            elif type(subject) in LOCKS:
                 if not left:
                     unshadowed.before(execution, subject, function.__name__, argument)
                 return
-            if subject is None or type(subject) is types.ModuleType:
+            elif subject is None or type(subject) is types.ModuleType:
                 if function.__name__ in _HARMLESS:
                     return
                 subject = argument
+            elif argument is not None and isinstance(argument, CONTAINERS):
+                # Of a string, say, whose method it is, nothing changes.
+                subject, second = (
+                    (subject, argument) if isinstance(subject, shared) else (argument, None)
+                )
         elif made is type:
             if function.__name__ in _HARMLESS:
                 return
@@ -196,12 +212,20 @@ def make_call(unshadowed: Unshadowed) -> Hook:
             return
         known = kinds.get(type(subject))
         if known is None:
-            known = kinds[type(subject)] = isinstance(subject, shared) or _is_in_c(type(subject))
+            known = kinds[type(subject)] = (
+                isinstance(subject, shared) or subject is sys or _is_in_c(type(subject))
+            )
         if known and not (context.guarded and controlled() is None):
             if left:
                 execution.note(site, subject)
                 return
-            execution.point(site, subject)
+            if second is None:
+                execution.point(site, subject)
+            else:
+                pending = execution.current.pending
+                pending.also = second
+                execution.point(site, subject)
+                pending.also = None
             if not execution.several:
                 execution.grant()
 

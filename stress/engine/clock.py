@@ -89,7 +89,7 @@ class Clock:
         assert execution is not None
         if self._execution is not execution:
             self._execution, self._looks = execution, 0
-        if execution.several:
+        if len(execution.ready) > 1:
             self._looks = 0
         else:
             self._looks += 1

@@ -8,6 +8,7 @@ state that programs can see, stay those of the standard library.
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any
 
 from stress.engine.context import controlled, running, stands_for
@@ -34,7 +35,7 @@ class _Notification:
     __slots__ = ("came", "of", "task", "waiters")
 
     owner = None
-    is_notification = True
+    is_gate_of = True
 
     def __init__(self, of: Any, task: Task) -> None:
         self.of = of
@@ -58,7 +59,9 @@ def condition_wait(self: Any, timeout: float | None = None) -> bool:
         raise RuntimeError("cannot wait on un-acquired lock")
     if timeout is not None:
         check_limit(timeout)
+    task.pending.also = lock
     execution.point(_WAIT, self)
+    task.pending.also = None
     waiting = _Notification(self, task)
     self._waiters.append(waiting)
     count = lock.put_down()
@@ -117,10 +120,9 @@ def event_wait(self: Any, timeout: float | None = None) -> bool:
     if mine is None:
         return bool(_REAL_EVENT_WAIT(self, timeout))
     execution, task = mine
+    execution.point(_EVENT_WAIT, self)
     if self._flag or (timeout is not None and timeout <= 0):
-        execution.point(_EVENT_WAIT, self)
-        if self._flag or (timeout is not None and timeout <= 0):
-            return bool(self._flag)
+        return bool(self._flag)
     if timeout is not None:
         check_limit(timeout)
     waiting = _Notification(self, task)
@@ -171,20 +173,27 @@ def event_is_set(self: Any) -> bool:
 class _Permits:
     """The gate of a semaphore: open while there are permits."""
 
-    __slots__ = ("execution", "waiters")
+    __slots__ = ("_of", "execution", "waiters")
 
     owner = None
+    is_gate_of = True
 
-    def __init__(self, execution: Any) -> None:
+    def __init__(self, execution: Any, of: Any) -> None:
         self.execution = execution
+        self._of = weakref.ref(of)
         self.waiters: list[int] = []
+
+    @property
+    def of(self) -> Any:
+        """The semaphore."""
+        return self._of()
 
 
 def _permits(semaphore: Any) -> _Permits:
     execution, _ = running()
     gate = semaphore.__dict__.get("_permits")
     if gate is None or gate.execution is not execution:
-        gate = semaphore.__dict__["_permits"] = _Permits(execution)
+        gate = semaphore.__dict__["_permits"] = _Permits(execution, semaphore)
     return gate  # type: ignore[no-any-return]
 
 

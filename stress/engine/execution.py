@@ -41,9 +41,9 @@ class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "_choose", "_step_limit", "_watch_at", "aborting", "alive", "careful", "carrier",
+        "_choose", "_every_step", "_step_limit", "_watch_at", "aborting", "alive", "careful", "carrier",
         "checkpoint", "chosen", "clock_s", "current", "daemons", "ending", "error", "failures",
-        "left", "numbers", "opened", "outside", "over", "pendings", "preemptions", "ready",
+        "least", "left", "numbers", "opened", "outside", "over", "pendings", "preemptions", "ready",
         "recorder", "release_points", "several", "steps", "steps_to_end", "switches", "tasks",
         "timers", "tried", "uncontrolled", "unwinding", "watch",
     )  # fmt: skip
@@ -56,6 +56,7 @@ class Execution:
         recorder: Recorder | None = None,
         careful: bool = False,
         release_points: bool = True,
+        every_step: bool = False,
     ) -> None:
         self.carrier = carrier
         self.recorder = recorder
@@ -69,9 +70,12 @@ class Execution:
         self.opened: list[Callable[[], None]] = []
         self.tasks: list[Task] = []
         self.pendings: list[Pending] = []
-        #: The numbers of the ready tasks, in order; `several` says whether there are two.
+        #: The numbers of the ready tasks, in order; `several` says whether the strategy is asked:
+        #: where there are two, or even for one where it wants to see `every_step`.
         self.ready: list[int] = []
         self.several = False
+        self.least = 1
+        self._every_step = every_step
         #: The task that runs; None while a strategy is asked, and before and after.
         self.current: Task | None = None
         self.alive = self.daemons = 0
@@ -158,7 +162,8 @@ class Execution:
                 chosen = self._let_others_go(number)
             else:
                 chosen = self._choose(self.ready, self.pendings, number)
-                self.chosen.append(chosen)
+                if len(self.ready) > 1:
+                    self.chosen.append(chosen)
             following = self.tasks[chosen]
         except BaseException as error:
             self._fail(error, task)
@@ -186,7 +191,7 @@ class Execution:
             self.unwinding.tell(task)
         if self.left:
             self.settle()
-        task.pending.site, task.pending.object = site, gate
+        task.pending.site, task.pending.object, task.pending.waits = site, gate, True
         self.steps += 1
         if self.steps >= self.checkpoint:
             self.look_up(task, parking=True)
@@ -194,7 +199,7 @@ class Execution:
         if timeout_s is not None:
             self.timers.set(task, self.clock_s + max(timeout_s, 0.0))
         self.ready.remove(task.number)
-        self.several = len(self.ready) > 1
+        self.several = len(self.ready) > self.least
         following = self.next()
         if following is not task:
             self._hand_over(following, task)
@@ -203,6 +208,7 @@ class Execution:
         else:
             self.current = task
         task.deadline = task.pending.object = None
+        task.pending.waits = False
         return not task.timed_out
 
     def pass_gate(
@@ -222,8 +228,9 @@ class Execution:
             task.timed_out = False
             if timeout_s is not None:
                 self.timers.set(task, self.clock_s + max(timeout_s, 0.0))
+            task.pending.waits = True
             self.point(site, gate)
-            task.deadline = None
+            task.deadline, task.pending.waits = None, False
             return not task.timed_out
         finally:
             if number in gate.waiters:
@@ -236,7 +243,7 @@ class Execution:
             for number in waiters:
                 tasks[number].blocked = gate
             self.ready[:] = [number for number in self.ready if number not in waiters]
-            self.several = len(self.ready) > 1
+            self.several = len(self.ready) > self.least
 
     def open(self, gate: Gate) -> None:
         """Whoever is about to pass the gate can."""
@@ -247,7 +254,7 @@ class Execution:
                 self.tasks[number].blocked = None
             self.ready += gate.waiters
             self.ready.sort()
-            self.several = len(self.ready) > 1
+            self.several = len(self.ready) > self.least
 
     def release(self, task: Task) -> None:
         """Make one waiting task ready."""
@@ -256,14 +263,14 @@ class Execution:
                 self.settle()
             task.blocked = None
             insort(self.ready, task.number)
-            self.several = len(self.ready) > 1
+            self.several = len(self.ready) > self.least
 
     def leave(self, task: Task, gate: Gate) -> Task | None:
         """The running task is not ready from now on, and does not wait for the turn: `next`."""
         self.settle()
         task.blocked = gate
         self.ready.remove(task.number)
-        self.several = len(self.ready) > 1
+        self.several = len(self.ready) > self.least
         following = self.next()
         self.current = following
         self.switches += 1
@@ -283,18 +290,21 @@ class Execution:
             self.settle()
         number = len(self.tasks)
         pending = Pending(number, BEGIN, self.numbers)
+        pending.daemon = daemon
         task = Task(number, daemon, pending)
         make_unit = self.carrier.unit if number else self.carrier.first
         task.unit = unit = make_unit(partial(self._live, task, function))
         task.switch = unit.switch
         self.tasks.append(task)
         self.pendings.append(pending)
+        if number and self._every_step:
+            self.least = 0  # What the first task does alone, everybody comes after.
         if daemon:
             self.daemons += 1
         else:
             self.alive += 1
         self.ready.append(number)  # The highest number there is: still in order.
-        self.several = len(self.ready) > 1
+        self.several = len(self.ready) > self.least
         if self.recorder:
             self.recorder.begun(task)
         return task
@@ -333,7 +343,7 @@ class Execution:
         if not self.aborting:
             ready = self.ready
             ready.remove(task.number)
-            self.several = len(ready) > 1
+            self.several = len(ready) > self.least
             if task.daemon:
                 self.daemons -= 1
             else:
@@ -406,17 +416,29 @@ class Execution:
                     return self.tasks[ready[0]]
             elif self.alive and self.error is None:
                 self.ending = Ending.DEADLOCK
+                if not self.least:
+                    self._tell_deadlock()
             elif not (ready or self.alive or self.daemons):
                 return None  # All are done.
             self.abort()
         return self.unwinding.next()
 
+    def _tell_deadlock(self) -> None:
+        """Who sees every step sees who waits at the end."""
+        task, self.current = self.current, None
+        try:
+            self._choose(self.ready, self.pendings, None)
+        except BaseException as error:
+            self._ends(error)
+        self.current = task
+
     def _let_others_go(self, number: int) -> int:
         """Who goes instead of a task that spins, whatever the strategy prefers."""
         others = [other for other in self.ready if other != number]
-        if len(others) > 1:
+        if len(others) > self.least:
             chosen = self._choose(others, self.pendings, None)
-            self.chosen.append(chosen)
+            if len(others) > 1:
+                self.chosen.append(chosen)
             return chosen
         if self.recorder:
             self.recorder.took(others[0])
@@ -434,7 +456,8 @@ class Execution:
         except BaseException as error:
             self._ends(error)
             return None
-        self.chosen.append(chosen)
+        if len(self.ready) > 1:
+            self.chosen.append(chosen)
         return following
 
     # -- what is looked at now and then ---------------------------------------------------------

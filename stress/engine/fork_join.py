@@ -41,6 +41,11 @@ class _Crew:
         tasks = self.execution.tasks[self.first : self.first + len(self.workers)]
         return next((task for task in tasks if task.alive), None)
 
+    @property
+    def members(self) -> Sequence[int]:
+        """Who must be over before it is open."""
+        return range(self.first, self.first + len(self.workers))
+
     def name_of(self, task: Task) -> str:
         """The name of its thread."""
         return self.workers[task.number - self.first][1]

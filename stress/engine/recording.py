@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 from stress.engine.outcome import Waiting
@@ -149,9 +149,11 @@ class Recorder:
             return ""
         if type(subject) is dict and "__builtins__" in subject:
             return f"module {subject.get('__name__')}"
+        if isinstance(subject, ModuleType):
+            return f"module {subject.__name__}"
         if isinstance(subject, Task):
             return f"task {subject.number}"
-        if getattr(type(subject), "is_notification", False):
+        if getattr(type(subject), "is_gate_of", False):
             subject = subject.of  # The condition or event that the task waits at.
         return f"{type(subject).__name__} {self._objects.number(subject)}"
 

@@ -53,10 +53,12 @@ class Session:
         step_limit: int = 100_000,
         recorder: Recorder | None = None,
         release_points: bool | None = None,
+        every_step: bool = False,
     ) -> Outcome:
         """One execution. The collector works before it where there is something to collect, and
         not during it: finalizers are steps too. `release_points` says whether the release of a
         lock is a scheduling point; None: where an execution before tried a lock without waiting.
+        With `every_step`, `choose` is asked also where one task alone is ready.
 
         Raises what `choose` raises, KeyboardInterrupt, Stalled where no step is made for too
         long, and NeedsThreads where the carrier is wrong: see `move_to_threads`.
@@ -66,7 +68,9 @@ class Session:
         careful = self.careful or context.guarded
         if release_points is None:
             release_points = self._tried
-        execution = Execution(choose, self.carrier, step_limit, recorder, careful, release_points)
+        execution = Execution(
+            choose, self.carrier, step_limit, recorder, careful, release_points, every_step
+        )
         self._surroundings.begin(seed)
         context.execution = execution
         try:

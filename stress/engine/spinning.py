@@ -53,7 +53,7 @@ class Watch:
             return self._later(step)
         self._steps += 1
         if self._steps >= WINDOW:
-            if execution.several:
+            if len(execution.ready) > 1:
                 pending.yielding = self._enforcing
             else:
                 let_time_pass(execution)

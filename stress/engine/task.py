@@ -67,6 +67,11 @@ class Task:
         return self
 
     @property
+    def members(self) -> Sequence[int]:
+        """Who must be over before it is open: itself."""
+        return (self.number,)
+
+    @property
     def name(self) -> str:
         """Of its thread; empty where there is none."""
         if self.thread is not None:

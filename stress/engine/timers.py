@@ -48,6 +48,7 @@ def pass_time(execution: Any) -> bool:
     while execution.timers.first() == deadline_s:
         task = execution.timers.pop()
         gate, task.timed_out = task.blocked, True
+        task.pending.woken += 1
         if task.number in gate.waiters:
             gate.waiters.remove(task.number)
         execution.release(task)

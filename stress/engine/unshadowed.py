@@ -21,10 +21,12 @@ _LETTING_GO = frozenset({"release", "__exit__", "release_lock"})
 class _Shadow:
     """Who holds a real lock, as far as instrumented code says."""
 
-    __slots__ = ("count", "owner", "real", "waiters")
+    __slots__ = ("count", "of", "owner", "waiters")
+
+    is_gate_of = True
 
     def __init__(self, real: Any) -> None:
-        self.real = real
+        self.of = real
         #: None also where it was taken unseen: `count` says whether it is held.
         self.owner: Task | None = None
         self.count = 0
@@ -68,12 +70,12 @@ class Unshadowed:
     def _take(self, execution: Any, shadow: _Shadow, blocking: Any) -> None:
         task = execution.current
         if blocking is False:
-            execution.point(_ACQUIRE, shadow.real)
+            execution.point(_ACQUIRE, shadow.of)
             # Whether it succeeds is not known here.
-            name = f"{type(shadow.real).__name__}.acquire(False) on a lock that cannot be replaced"
+            name = f"{type(shadow.of).__name__}.acquire(False) on a lock that cannot be replaced"
             execution.uncontrolled.setdefault(name)
             return
-        again = type(shadow.real) is _thread.RLock and shadow.owner is task
+        again = type(shadow.of) is _thread.RLock and shadow.owner is task
         if not again:
             execution.pass_gate(_ACQUIRE, shadow, not shadow.count)
             shadow.owner = task

@@ -8,7 +8,7 @@ from typing import Any
 
 from bytecode import BinaryOp, Instr
 
-from stress.instrument.stack import name_of
+from stress.instrument.stack import Slot, name_of
 
 #: Instruction -> kind, and where its object stands on the stack (1 is the top).
 ON_OBJECTS = {
@@ -84,6 +84,11 @@ def tested_load(items: Sequence[Any], index: int) -> Instr | None:
     if before is not None and before.name == "COPY" and before.arg == 1:
         before = _instruction(items, index - 2)
     return before if before is not None and before.name in _LOADS else None
+
+
+def compared(stack: Sequence[Slot]) -> list[int]:
+    """Where on the stack variables, attributes and items stand that an instruction compares."""
+    return [depth for depth in (1, 2) if depth <= len(stack) and stack[-depth].made_by in _LOADS]
 
 
 def changes_in_place(items: Sequence[Any], index: int) -> bool:

@@ -1,4 +1,4 @@
-"""What stands on the stack of the interpreter before each call and each exit of a `with`.
+"""What stands on the stack of the interpreter before each call, comparison and exit of a `with`.
 
 A slot that may hold NULL must not be copied: that crashes. So the form of every call is known
 from the instructions that made its slots, and never guessed.
@@ -19,7 +19,7 @@ from stress.instrument.body import Unreadable
 _NULL_FIRST = sys.version_info < (3, 13)
 CALLS = frozenset({"CALL", "CALL_KW", "CALL_FUNCTION_EX", "WITH_EXCEPT_START"})
 #: Before these the stack is kept.
-_KEPT = CALLS | {"FOR_ITER"}
+_KEPT = CALLS | {"FOR_ITER", "COMPARE_OP"}
 _METHOD_LOADS = frozenset({"LOAD_METHOD", "LOAD_ATTR", "LOAD_SUPER_ATTR"})
 
 

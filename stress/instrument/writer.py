@@ -19,6 +19,7 @@ from stress.instrument.operations import (
     ON_OBJECTS,
     attributes,
     changes_in_place,
+    compared,
     expression_location,
     is_of_constant,
     tested_load,
@@ -161,6 +162,14 @@ class Writer:
                 for attribute in attributes(self._items, index)
                 for instruction in self._probe(
                     ACCESS, kind, attribute, index, [on_slot(depth)], where
+                )
+            ]
+        if item.name == "COMPARE_OP":
+            return [
+                instruction
+                for depth in compared(self._stacks.get(index, ()))
+                for instruction in self._probe(
+                    ACCESS, "compare", "", index, [on_slot(depth)], where
                 )
             ]
         tested = tested_load(self._items, index)

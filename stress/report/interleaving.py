@@ -23,7 +23,7 @@ _HEAD_ROWS, _TAIL_ROWS = 20, 50
 _COLUMN_MIN, _COLUMN_MAX, _PLACE_MAX = 14, 40, 26
 _BAD, _FAINT, _HEADING = "bold red", "dim", "bold"
 
-_READING = frozenset({"read", "read item", "contains", "iterate"})
+_READING = frozenset({"read", "read item", "contains", "compare", "iterate"})
 # Methods that leave their object as it was: two of them are no conflict.
 _READING_METHODS = frozenset(
     {

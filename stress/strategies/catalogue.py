@@ -6,18 +6,24 @@ from collections.abc import Callable, Mapping
 
 from stress.errors import InvalidArgument
 from stress.strategies.dfs import DFS
+from stress.strategies.dpor import DPOR
 from stress.strategies.pct import PCT
+from stress.strategies.portfolio import Portfolio
 from stress.strategies.pos import POS
 from stress.strategies.random_walk import RandomWalk
+from stress.strategies.rff import RFF
 from stress.strategies.surw import SURW
 from stress.strategy import Strategy
 
 STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
+    "portfolio": Portfolio,
     "random": RandomWalk,
     "pct": PCT,
     "pos": POS,
     "surw": SURW,
+    "rff": RFF,
     "dfs": DFS,
+    "dpor": DPOR,
 }
 
 

@@ -1,0 +1,135 @@
+"""The portfolio: no strategy is the best for every program, so they share the executions.
+
+At the beginning in a fixed order, in which those come first that need the fewest executions on the
+yardsticks of the field; then whoever has shown new behaviour gets more. Behaviour is which read saw
+which write (see `reads_from`), of all members alike: RFF plans from what any of them has shown.
+
+When DPOR says that there is no other execution, others have some more before the portfolio ends: it
+goes by the operations that are seen, and what code that is not instrumented does to shared objects
+is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from stress.strategies.dpor import DPOR
+from stress.strategies.pct import PCT
+from stress.strategies.pos import POS
+from stress.strategies.random_walk import RandomWalk
+from stress.strategies.reads_from import ReadsFrom
+from stress.strategies.rff import RFF
+from stress.strategies.surw import SURW
+from stress.strategy import Pending, Strategy
+
+#: Who has the first executions.
+OPENING = (
+    "rff", "dpor", "dpor", "rff", "rff", "dpor", "dpor", "rff", "rff", "pos", "dpor", "rff", "surw",
+    "rff", "dpor", "rff",
+)  # fmt: skip
+MEMBERS: Mapping[str, Callable[[int], Strategy]] = {
+    "rff": RFF, "dpor": DPOR, "surw": SURW, "pos": POS, "pct": PCT, "random": RandomWalk,
+}  # fmt: skip
+#: Executions of others after which it is believed that there are no more.
+SECOND_LOOK = 100
+#: What a member has at least of the share of one that always shows something new.
+_LEAST = 0.1
+#: How much an execution counts in what a member showed lately.
+_LATELY = 0.05
+
+
+class _Member:
+    def __init__(self, name: str, strategy: Strategy) -> None:
+        self.name = name
+        self.strategy = strategy
+        self.every_step = bool(getattr(strategy, "every_step", False))
+        self.executions = 0
+        #: What part of its executions lately was new.
+        self.news = 1.0
+        #: What it had of the executions, in proportion to its share.
+        self.spent = 0.0
+        self.ended = False
+
+
+class Portfolio:
+    """A strategy that ends where DPOR does."""
+
+    every_step = True
+
+    def __init__(self, seed: int) -> None:
+        self._members = {name: _Member(name, make(seed)) for name, make in MEMBERS.items()}
+        self._rff = self._members["rff"].strategy
+        self._execution = -1
+        self._current = self._members["rff"]
+        self._reads: ReadsFrom | None = None
+        self._left = SECOND_LOOK
+        self.complete = False
+
+    @property
+    def member(self) -> str:
+        """Whose execution is under way, or was the last."""
+        return self._current.name
+
+    @property
+    def shares(self) -> Mapping[str, int]:
+        """How many executions each member had."""
+        return {member.name: member.executions for member in self._members.values()}
+
+    def begin(self, execution: int) -> bool:
+        """The next execution of a member."""
+        if execution != self._execution:
+            if self._execution >= 0:
+                self._learn()
+            self._execution = execution
+            while not self._pass_on():
+                pass
+            if self.complete:
+                self._left -= 1
+                if self._left < 0:
+                    return False
+        else:
+            self._current.strategy.begin(self._current.executions - 1)
+        self._reads = None if self._current.name == "rff" else ReadsFrom()
+        return True
+
+    def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
+        """As the member does; those that see choices only are asked for these."""
+        member = self._current
+        if len(ready) > 1 or member.every_step:
+            chosen = member.strategy.choose(ready, pending, current)
+        else:
+            chosen = ready[0] if ready else 0
+        reads = self._reads
+        if reads is not None and ready:
+            for task in ready:
+                reads.look_at(pending[task])
+            reads.make(chosen)
+        return chosen
+
+    def _pass_on(self) -> bool:
+        """Take the next member; False where that one has ended."""
+        if self._execution < len(OPENING):
+            member = self._members[OPENING[self._execution]]
+        else:
+            member = min(self._members.values(), key=lambda m: (m.ended, m.spent))
+        if member.ended:
+            member = min(self._members.values(), key=lambda m: (m.ended, m.spent))
+        self._current = member
+        if not member.strategy.begin(member.executions):
+            member.ended = True
+            self.complete = bool(getattr(member.strategy, "complete", False))
+            return False
+        member.executions += 1
+        return True
+
+    def _learn(self) -> None:
+        member = self._current
+        assert isinstance(self._rff, RFF)
+        known = self._rff.behaviour.signatures
+        if self._reads is not None:
+            self._rff.learn_from(self._reads)
+        else:
+            self._rff.learn()
+        is_new = self._rff.behaviour.signatures > known
+        member.news += _LATELY * (is_new - member.news)
+        member.spent += 1.0 / (_LEAST + member.news)
