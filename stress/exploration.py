@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -20,7 +19,8 @@ from stress.engine.stalls import Stalled
 from stress.errors import FindingsFound, InvalidArgument, InvariantViolated, ScheduleDiverged
 from stress.finding import Finding, Verdict
 from stress.finding_store import DEFAULT_DIRECTORY, FindingStore
-from stress.judge import Origin
+from stress.options import check_options, name_of, options_of, origin_of
+from stress.reducer import reduced
 from stress.schedule import Schedule
 from stress.settings import read_settings
 from stress.statistics import Statistics
@@ -28,9 +28,12 @@ from stress.strategies.catalogue import strategy_of
 from stress.strategies.replay import ReplayStrategy
 from stress.strategy import Strategy
 
-CARRIERS = ("auto", "greenlet", "thread")
 #: How often progress is told, at most.
 PROGRESS_S = 0.1
+#: What findings are shrunk with at most.
+SHRINK_EXECUTIONS, SHRINK_STEPS = 200, 100_000
+#: Why a systematic strategy ends.
+COMPLETE = "all interleavings were executed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ class Progress:
 def explore(
     program: Callable[[], object],
     *,
-    strategy: str | Strategy = "random",
+    strategy: str | Strategy = "portfolio",
     executions: int = 1000,
     seed: int = 0,
     targets: Collection[str] | None = None,
@@ -83,6 +86,7 @@ def explore(
     step_limit: int = 100_000,
     time_limit_s: float | None = None,
     stop_on_first: bool = True,
+    shrink: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Exploration:
     """Run `program` again and again under control, each time with other choices.
@@ -90,7 +94,8 @@ def explore(
     `program` takes no argument, is the first task, and may start threads. Accesses to shared
     state are scheduling points in the functions of `targets`, modules and packages by name, and
     in `program` itself; by default that is the module of `program`. An execution that takes more
-    than `step_limit` scheduling points is ended; `time_limit_s` bounds the whole, in seconds.
+    than `step_limit` scheduling points is ended; `time_limit_s` bounds the whole, in seconds. With
+    `shrink`, findings come with the fewest preemptions that a few more executions find.
 
     It is violated when an exception leaves a task, when tasks deadlock, or when they spin for
     ever. It is unknown when nothing was explored, when the program did things that are not under
@@ -111,6 +116,8 @@ def explore(
     with ExitStack() as stack:
         lab = stack.enter_context(laboratory(program, targets, carrier))
         run.explore(lab)
+        if shrink:
+            run.shrink(lab)
         return run.conclude(lab)
 
 
@@ -169,23 +176,6 @@ def replay(
         return run.conclude(lab)
 
 
-def options_of(
-    settings: Mapping[str, Any],
-    targets: Collection[str] | None,
-    carrier: str | None,
-    step_limit: int | None,
-) -> tuple[Collection[str] | None, str, int]:
-    """The options to execute a finding with: those that are given, and else its own."""
-    if targets is None and "targets" in settings:
-        targets = tuple(settings["targets"])
-    if carrier is None:
-        # Both carriers do the same; threads can do more, and greenlets are not everywhere.
-        carrier = "thread" if settings.get("carrier") == "thread" else "auto"
-    if step_limit is None:
-        step_limit = int(settings.get("step_limit", 100_000))
-    return targets, carrier, step_limit
-
-
 def check_threads(
     setup: Callable[[], Any],
     workers: Sequence[Callable[[Any], object]],
@@ -219,10 +209,10 @@ class ThreeFunctions:
         if not workers:
             raise InvalidArgument("workers is empty; give at least one function")
         self._setup, self._invariant = setup, invariant
-        self._workers = tuple((worker, _name(worker)) for worker in workers)
+        self._workers = tuple((worker, name_of(worker)) for worker in workers)
         # A finding is about the functions of the user, by whose names it is told and known again.
         self.__module__ = str(getattr(invariant, "__module__", type(self).__module__))
-        first, *names, last = (_name(f).rpartition(".")[2] for f in (setup, *workers, invariant))
+        first, *names, last = (name_of(f).rpartition(".")[2] for f in (setup, *workers, invariant))
         # As it would be written, to be replayed.
         self.__qualname__ = f"ThreeFunctions({first}, [{', '.join(names)}], {last})"
 
@@ -230,7 +220,7 @@ class ThreeFunctions:
         state = self._setup()
         fork_join(self._workers, state)
         if not self._invariant(state):
-            raise InvariantViolated(f"invariant {_name(self._invariant)!r} does not hold")
+            raise InvariantViolated(f"invariant {name_of(self._invariant)!r} does not hold")
 
 
 @dataclass
@@ -283,9 +273,7 @@ class _Run:
                 if outcome is None:
                     self.complete = bool(getattr(self.strategy, "complete", False))
                     self.reason = (
-                        "all interleavings were executed"
-                        if self.complete
-                        else "the strategy has nothing left to try"
+                        COMPLETE if self.complete else "the strategy has nothing left to try"
                     )
                     return
                 if self._judge(lab, number, outcome) and self.stop_on_first:
@@ -300,11 +288,30 @@ class _Run:
                 if self.on_progress is not None and self.elapsed_s >= told_s + PROGRESS_S:
                     told_s = self.elapsed_s
                     self.on_progress(self._progress())
+            if getattr(self.strategy, "complete", False):
+                self.complete, self.reason = True, COMPLETE
         except KeyboardInterrupt:
             self.interrupted = True
             self.reason = "interrupted"
         except (Stalled, Unsuitable, ScheduleDiverged) as error:
             self.ended = str(error)
+
+    def shrink(self, lab: Laboratory) -> None:
+        """Make the schedules of the findings smaller. By steps, not by seconds: so that the same
+        finding always becomes the same, and a long execution is not made too often."""
+        origin = origin_of(self.program, lab, self.step_limit)
+        kept = []
+        for finding in self.findings:
+            steps = max(len(finding.trace), 1)
+            limit = min(SHRINK_EXECUTIONS, SHRINK_STEPS // steps)
+            smaller = None
+            if limit > 1 and finding.trace and not self.interrupted:
+                try:
+                    smaller = reduced(self.program, finding, lab, origin, self.step_limit, limit)
+                except KeyboardInterrupt:
+                    self.interrupted = True
+            kept.append(smaller or finding)
+        self.findings = tuple(kept)
 
     def _judge(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
         if not self.add(outcome):
@@ -321,8 +328,15 @@ class _Run:
             # What came up in our midst may have left things half done.
             self.uncontrolled[TOO_DEEP] = None
             return False
-        self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
+        found = (self._found_by(finding) for finding in diagnose(execution, origin, note))
+        self.findings = merged((*self.findings, *found))
         return True
+
+    def _found_by(self, finding: Finding) -> Finding:
+        member = getattr(self.strategy, "member", "")
+        if not member:
+            return finding
+        return replace(finding, details={**finding.details, "found_by": member})
 
     def add(self, outcome: Outcome) -> bool:
         """Count an execution; gives whether it shows a defect."""
@@ -348,7 +362,8 @@ class _Run:
             self._add_rehearsal(lab)
         verdict, why = self._verdict(lab)
         elapsed = self.elapsed_s
-        clean = self.done if not self.wrong else 0
+        sampled = self.done if self.complete else getattr(self.strategy, "sampled", self.done)
+        clean = 0 if self.wrong else min(sampled, self.done)
         return Exploration(
             verdict=verdict,
             reason=why or self.reason,
@@ -423,24 +438,6 @@ class _Run:
         return (Verdict.UNKNOWN if self.interrupted else Verdict.HOLDS), ""
 
 
-def origin_of(program: Callable[[], object], lab: Laboratory, step_limit: int) -> Origin:
-    """Where findings of a program are from, and the options that they are found with."""
-    module = str(getattr(program, "__module__", ""))
-    name = _name(program)
-    if "<" not in name and _named(module, name) is not program:
-        # Say, a method of an object: that name would lead elsewhere.
-        name = f"<{name}>"
-    return Origin(
-        workload=f"{module}:{name}",
-        target=module,
-        settings={
-            "targets": sorted(lab.targets),
-            "carrier": lab.carrier,
-            "step_limit": step_limit,
-        },
-    )
-
-
 def _kept(finding: Finding) -> Finding:
     """The finding as it is on disk, its count aside; itself where it cannot be written."""
     try:
@@ -451,34 +448,7 @@ def _kept(finding: Finding) -> Finding:
     return replace(saved, count=finding.count)
 
 
-def _named(module: str, name: str) -> object:
-    found: object = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _name(function: Any) -> str:
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
-
-
 def _modules(*functions: Any) -> tuple[str, ...]:
     found = {getattr(function, "__module__", None) for function in functions}
     # `setup` may well be `dict`.
     return tuple(sorted(module for module in found if module and module != "builtins"))
-
-
-def check_options(
-    executions: int, step_limit: int, time_limit_s: float | None, carrier: str
-) -> None:
-    """Raises InvalidArgument for options that cannot be."""
-    if executions < 1:
-        raise InvalidArgument(f"executions is {executions}; it must be above 0")
-    if step_limit < 1:
-        raise InvalidArgument(f"step_limit is {step_limit}; it must be above 0")
-    if time_limit_s is not None and not time_limit_s > 0:
-        raise InvalidArgument(f"time_limit_s is {time_limit_s}; it must be above 0")
-    if carrier not in CARRIERS:
-        raise InvalidArgument(
-            f"there is no carrier {carrier!r}; choose one of {', '.join(CARRIERS)}"
-        )

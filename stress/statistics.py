@@ -12,7 +12,8 @@ CONFIDENCE = 0.95
 class Statistics:
     """Sums over all executions; `tasks_max` is the most that one execution had.
 
-    `complete` says that there are no other executions of the program than these.
+    `complete` says that there are no other executions of the program than these; where there may
+    be, `clean_executions` are those that were drawn at random, if none failed.
     """
 
     executions: int

@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("workloads", "mutants", "parallel"),
     ("program", "diagnosis"),
     ("controlled",),
+    ("options", "reducer"),
     ("api", "conformance", "exploration"),
     ("shrinking", "campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),

@@ -125,7 +125,7 @@ def _explore(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _options(arguments: argparse.Namespace, settings: Settings) -> _Options:
-    from stress.exploration import CARRIERS
+    from stress.options import CARRIERS
     from stress.strategies.catalogue import STRATEGIES
 
     defaults = inspect.signature(stress.explore).parameters

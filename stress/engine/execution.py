@@ -23,6 +23,7 @@ from stress.engine.spinning import Watch
 from stress.engine.subjects import Subjects
 from stress.engine.task import Aborted, Gate, Outside, Task, not_ready
 from stress.engine.timers import Timers, pass_time
+from stress.engine.turns import let_others_go, tell_deadlock
 from stress.engine.unwinding import Unwinding
 from stress.site import Site
 from stress.strategy import Pending
@@ -41,11 +42,11 @@ class Execution:
     """The state of one execution, and the only one who changes it. Runs once."""
 
     __slots__ = (
-        "_choose", "_every_step", "_step_limit", "_watch_at", "aborting", "alive", "careful", "carrier",
-        "checkpoint", "chosen", "clock_s", "current", "daemons", "ending", "error", "failures",
-        "least", "left", "numbers", "opened", "outside", "over", "pendings", "preemptions", "ready",
-        "recorder", "release_points", "several", "steps", "steps_to_end", "switches", "tasks",
-        "timers", "tried", "uncontrolled", "unwinding", "watch",
+        "_every_step", "_step_limit", "_watch_at", "aborting", "alive", "careful", "carrier",
+        "checkpoint", "choose", "chosen", "clock_s", "current", "daemons", "ending", "error",
+        "failures", "least", "left", "numbers", "opened", "outside", "over", "pendings",
+        "preemptions", "ready", "recorder", "release_points", "several", "steps", "steps_to_end",
+        "switches", "tasks", "timers", "tried", "uncontrolled", "unwinding", "watch",
     )  # fmt: skip
 
     def __init__(
@@ -74,8 +75,7 @@ class Execution:
         #: where there are two, or even for one where it wants to see `every_step`.
         self.ready: list[int] = []
         self.several = False
-        self.least = 1
-        self._every_step = every_step
+        self.least, self._every_step = 1, every_step
         #: The task that runs; None while a strategy is asked, and before and after.
         self.current: Task | None = None
         self.alive = self.daemons = 0
@@ -89,16 +89,15 @@ class Execution:
         #: Whether the release of a lock is a scheduling point. Only who tries a lock without
         #: waiting can tell that it was still held: `tried` says that somebody did.
         self.release_points, self.tried = release_points, False
-        self.aborting = False
+        self.aborting = self.over = False
         #: At this step the engine looks up from its work; see `look_up`.
         self._watch_at = min(WATCH_EVERY, step_limit // 2)
         self.checkpoint = 0 if recorder else self._watch_at
-        self._choose: Choose = recorder.choosing(choose) if recorder else choose
+        self.choose: Choose = recorder.choosing(choose) if recorder else choose
         self._step_limit = step_limit
         self.timers = Timers()
         #: The tasks that are in calls outside of control; None where there never was one.
         self.outside: Outside | None = None
-        self.over = False
         #: Objects that a strategy asked for, numbered by their first use.
         self.numbers = Subjects()
         self.ending = Ending.FINISHED
@@ -159,9 +158,9 @@ class Execution:
         self.current = None
         try:
             if task.pending.yielding:
-                chosen = self._let_others_go(number)
+                chosen = let_others_go(self, number)
             else:
-                chosen = self._choose(self.ready, self.pendings, number)
+                chosen = self.choose(self.ready, self.pendings, number)
                 if len(self.ready) > 1:
                     self.chosen.append(chosen)
             following = self.tasks[chosen]
@@ -417,44 +416,23 @@ class Execution:
             elif self.alive and self.error is None:
                 self.ending = Ending.DEADLOCK
                 if not self.least:
-                    self._tell_deadlock()
+                    tell_deadlock(self)
             elif not (ready or self.alive or self.daemons):
                 return None  # All are done.
             self.abort()
         return self.unwinding.next()
-
-    def _tell_deadlock(self) -> None:
-        """Who sees every step sees who waits at the end."""
-        task, self.current = self.current, None
-        try:
-            self._choose(self.ready, self.pendings, None)
-        except BaseException as error:
-            self._ends(error)
-        self.current = task
-
-    def _let_others_go(self, number: int) -> int:
-        """Who goes instead of a task that spins, whatever the strategy prefers."""
-        others = [other for other in self.ready if other != number]
-        if len(others) > self.least:
-            chosen = self._choose(others, self.pendings, None)
-            if len(others) > 1:
-                self.chosen.append(chosen)
-            return chosen
-        if self.recorder:
-            self.recorder.took(others[0])
-        return others[0]
 
     def _ask(self) -> Task | None:
         task, self.current = self.current, None
         # Who gave up the turn is ready again where the clock came to its own moment just now.
         current = task.number if task is not None and task.number in self.ready else None
         try:
-            chosen = self._choose(self.ready, self.pendings, current)
+            chosen = self.choose(self.ready, self.pendings, current)
             following = self.tasks[chosen]
             if following.blocked is not None or not following.alive:
                 raise not_ready(chosen, self.ready)
         except BaseException as error:
-            self._ends(error)
+            self.end_with(error)
             return None
         if len(self.ready) > 1:
             self.chosen.append(chosen)
@@ -507,7 +485,8 @@ class Execution:
         self.checkpoint = 0
         self.several = False
 
-    def _ends(self, error: BaseException) -> None:
+    def end_with(self, error: BaseException) -> None:
+        """What the strategy raised."""
         if isinstance(error, RecursionError) and is_near_the_end():
             self.uncontrolled.setdefault(TOO_DEEP)
         else:
@@ -515,6 +494,6 @@ class Execution:
 
     def _fail(self, error: BaseException, task: Task) -> None:
         self.current = task
-        self._ends(error)
+        self.end_with(error)
         self.abort()
         task.raised += 1

@@ -106,7 +106,11 @@ def _bound(exploration: Exploration) -> str:
     if exploration.verdict is Verdict.HOLDS and exploration.statistics.complete:
         return " for this program and its input: there are no other interleavings"
     if exploration.verdict is Verdict.HOLDS and risk is not None:
-        return f" so far; a defect of these executions has a rate below {risk:.2%}, at 95 %"
+        sampled = exploration.statistics.clean_executions
+        return (
+            f" so far; none of {sampled:,} random execution{_s(sampled)} failed: at 95 %, fewer "
+            f"than {risk:.2%} of them do"
+        )
     return ""
 
 

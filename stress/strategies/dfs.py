@@ -33,6 +33,8 @@ class _Node:
 class DFS:
     """A strategy that ends. It draws nothing at random: the seed is of no consequence."""
 
+    sampled = 0
+
     def __init__(self, seed: int = 0, kept_max: int = KEPT_MAX) -> None:
         #: By number of preemptions, what was not tried yet; deepest last.
         self._kept: list[list[_Node]] = [[]]
@@ -40,19 +42,24 @@ class DFS:
         self._count = 0
         #: Of the execution that is under way.
         self._new: list[tuple[int, _Node]] = []
-        #: Whether everything is tried when it ends.
-        self.complete = True
+        self._kept_all, self._ended = True, False
         self._execution = -1
         self._prefix: list[int] = []
         self._step = 0
         self._node: _Node | None = None
         self._preemptions = 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether it has come to its end, and tried everything."""
+        return self._ended and self._kept_all
+
     def begin(self, execution: int) -> bool:
         """Take up the next choice that was not tried; False where there is none."""
         if execution != self._execution:
             self._keep_new()
             if self._execution >= 0 and not self._take_up():
+                self._ended = True
                 return False
             self._execution = execution
         # What an execution saw that was cut short, and is begun anew, it sees again.
@@ -85,7 +92,7 @@ class DFS:
     def _keep_new(self) -> None:
         for preemptions, node in self._new:
             if self._count >= self._kept_max:
-                self.complete = False
+                self._kept_all = False
                 return
             while len(self._kept) <= preemptions:
                 self._kept.append([])

@@ -45,6 +45,7 @@ class DPOR:
     """A strategy that ends. It draws nothing at random: the seed is of no consequence."""
 
     every_step = True
+    sampled = 0
 
     def __init__(self, seed: int = 0) -> None:
         self._exact = True

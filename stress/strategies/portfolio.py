@@ -1,8 +1,8 @@
 """The portfolio: no strategy is the best for every program, so they share the executions.
 
 At the beginning in a fixed order, in which those come first that need the fewest executions on the
-yardsticks of the field; then whoever has shown new behaviour gets more. Behaviour is which read saw
-which write (see `reads_from`), of all members alike: RFF plans from what any of them has shown.
+yardsticks of the field; then whoever has shown new behaviour gets more. New is an order
+in which tasks came to a shared object (see `reads_from`). RFF plans from what any of them showed.
 
 When DPOR says that there is no other execution, others have some more before the portfolio ends: it
 goes by the operations that are seen, and what code that is not instrumented does to shared objects
@@ -32,6 +32,8 @@ MEMBERS: Mapping[str, Callable[[int], Strategy]] = {
 }  # fmt: skip
 #: Executions of others after which it is believed that there are no more.
 SECOND_LOOK = 100
+#: Shares of the executions after these, times what part of them was new.
+SHARES = {"rff": 4.0, "dpor": 2.0}
 #: What a member has at least of the share of one that always shows something new.
 _LEAST = 0.1
 #: How much an execution counts in what a member showed lately.
@@ -42,6 +44,7 @@ class _Member:
     def __init__(self, name: str, strategy: Strategy) -> None:
         self.name = name
         self.strategy = strategy
+        self.share = SHARES.get(name, 1.0)
         self.every_step = bool(getattr(strategy, "every_step", False))
         self.executions = 0
         #: What part of its executions lately was new.
@@ -56,11 +59,16 @@ class Portfolio:
 
     every_step = True
 
-    def __init__(self, seed: int) -> None:
-        self._members = {name: _Member(name, make(seed)) for name, make in MEMBERS.items()}
-        self._rff = self._members["rff"].strategy
+    def __init__(
+        self, seed: int, members: Mapping[str, Callable[[int], Strategy]] = MEMBERS
+    ) -> None:
+        self._members = {name: _Member(name, make(seed)) for name, make in members.items()}
+        self._opening = [name for name in OPENING if name in members]
+        self._rff = RFF(seed)
+        if "rff" in members:
+            self._members["rff"].strategy = self._rff
         self._execution = -1
-        self._current = self._members["rff"]
+        self._current = next(iter(self._members.values()))
         self._reads: ReadsFrom | None = None
         self._left = SECOND_LOOK
         self.complete = False
@@ -69,6 +77,12 @@ class Portfolio:
     def member(self) -> str:
         """Whose execution is under way, or was the last."""
         return self._current.name
+
+    @property
+    def sampled(self) -> int:
+        """How many executions were drawn at random."""
+        members = self._members.values()
+        return sum(m.executions for m in members if not hasattr(m.strategy, "sampled"))
 
     @property
     def shares(self) -> Mapping[str, int]:
@@ -89,7 +103,7 @@ class Portfolio:
                     return False
         else:
             self._current.strategy.begin(self._current.executions - 1)
-        self._reads = None if self._current.name == "rff" else ReadsFrom()
+        self._reads = None if self._current.strategy is self._rff else ReadsFrom()
         return True
 
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
@@ -108,8 +122,8 @@ class Portfolio:
 
     def _pass_on(self) -> bool:
         """Take the next member; False where that one has ended."""
-        if self._execution < len(OPENING):
-            member = self._members[OPENING[self._execution]]
+        if self._execution < len(self._opening):
+            member = self._members[self._opening[self._execution]]
         else:
             member = min(self._members.values(), key=lambda m: (m.ended, m.spent))
         if member.ended:
@@ -124,12 +138,14 @@ class Portfolio:
 
     def _learn(self) -> None:
         member = self._current
-        assert isinstance(self._rff, RFF)
-        known = self._rff.behaviour.signatures
+        known = self._rff.behaviour.timelines
         if self._reads is not None:
             self._rff.learn_from(self._reads)
         else:
             self._rff.learn()
-        is_new = self._rff.behaviour.signatures > known
+        is_new = self._rff.behaviour.timelines > known
         member.news += _LATELY * (is_new - member.news)
-        member.spent += 1.0 / (_LEAST + member.news)
+        if self._execution >= len(self._opening):
+            has_plan = member.name != "rff" or self._rff.planned
+            share = member.share if has_plan else 1.0
+            member.spent += 1.0 / (share * (_LEAST + member.news))

@@ -1,8 +1,10 @@
-"""Which read saw which write in an execution: the behaviour that feedback goes by.
+"""What executions show: which read saw which write, and in which order tasks came to each object.
 
-Wolff, Shi, Duck, Mathur, Roychoudhury: "Greybox fuzzing for concurrency testing", ASPLOS 2024. A
-read is a place in the source and how often it was passed. Locks are read and written as well, by
-whoever acquires them: the order of two critical sections is who reads from whom.
+Of the first, RFF makes its plans: Wolff, Shi, Duck, Mathur, Roychoudhury: "Greybox fuzzing for
+concurrency testing", ASPLOS 2024. A read is a place in the source and how often it was passed.
+Locks are read and written as well, by whoever acquires them: the order of two critical sections is
+who reads from whom. The second, a timeline per object, is finer: it is what the feedback of Fray
+goes by (FEST, NSDI 2026).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from stress.strategy import Pending
 TIMES = 3
 #: Operations that write without a look at what was there.
 STORES = frozenset({"write", "write item"})
-_BLIND = STORES | {"set", "clear", "release"}
+_BLIND = STORES | {"set", "clear"}
 
 #: A place in the source; that of a lock's operations is where the task was before.
 Operation = tuple[Site, Site | None]
@@ -39,13 +41,14 @@ class Seen(NamedTuple):
 class Place:
     """What an execution saw of an object, or of one name of it."""
 
-    __slots__ = ("changed", "last", "operations", "tasks", "writes")
+    __slots__ = ("changed", "last", "operations", "tasks", "timeline", "writes")
 
     def __init__(self) -> None:
         self.last: Source = None
         self.operations: set[Operation] = set()
         self.writes: dict[Operation, None] = {}
         self.tasks: set[int] = set()
+        self.timeline: list[int] = []
         self.changed = False
 
 
@@ -82,8 +85,8 @@ class ReadsFrom:
         """The task makes its step."""
         site, operation, effects = self.next.pop(task)
         self._before[task] = site
-        if not effects:
-            return
+        if not effects or site.kind == "release":
+            return  # Who acquires a lock sees who had it.
         read = self.next_read(operation)
         self.counts[operation] += 1
         for effect in effects:
@@ -93,6 +96,7 @@ class ReadsFrom:
                 place = self.places[key] = Place()
             place.operations.add(operation)
             place.tasks.add(task)
+            place.timeline.append(task)
             if self.counts[operation] <= TIMES and site.kind not in _BLIND:
                 self.seen.append(Seen(read, place.last, task))
             if not effect.only_looks:
@@ -112,17 +116,24 @@ class Behaviour:
         #: How often a read at a place in the source saw a write.
         self.pairs: Counter[tuple[Operation, Source]] = Counter()
         self._signatures: set[frozenset[tuple[Read, Source]]] = set()
+        self._timelines: set[int] = set()
 
     @property
     def signatures(self) -> int:
         """How many different executions there were, by what each read saw."""
         return len(self._signatures)
 
+    @property
+    def timelines(self) -> int:
+        """How many orders there were in which tasks came to an object."""
+        return len(self._timelines)
+
     def add(self, execution: ReadsFrom) -> tuple[Sequence[Seen], bool]:
         """What the reads of shared places saw, and whether an execution was never so before."""
         for place in execution.places.values():
             if place.changed and len(place.tasks) > 1:
-                self._join(place)
+                number = self._join(place)
+                self._timelines.add(hash((number, tuple(place.timeline))))
         seen = [one for one in execution.seen if one.read[0] in self.groups]
         for one in seen:
             self.pairs[one.read[0], one.source] += 1
@@ -135,7 +146,7 @@ class Behaviour:
         """All that it may see."""
         return (None, *self.writes[self.groups[read[0]]])
 
-    def _join(self, place: Place) -> None:
+    def _join(self, place: Place) -> int:
         """Operations on the same place may read from each other."""
         groups = self.groups
         numbers = {groups[operation] for operation in place.operations if operation in groups}
@@ -149,3 +160,4 @@ class Behaviour:
         writes.update(place.writes)
         for operation in place.operations:
             groups[operation] = number
+        return number

@@ -15,6 +15,7 @@ one than the first. And in the first execution writes wait as long as anything e
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from stress.strategies.draws import Draws
@@ -32,13 +33,15 @@ class RFF:
     """A strategy without an end."""
 
     every_step = True
+    sampled = 0
 
     def __init__(self, seed: int) -> None:
         self._draws = Draws(seed)
         self._execution = -1
         self.behaviour = Behaviour()
         self._planned: set[frozenset[tuple[Read, Source]]] = set()
-        self._frontier: list[tuple[tuple[int, int, int], Abstract]] = []
+        self._tries: Counter[tuple[Read, Source]] = Counter()
+        self._frontier: list[tuple[tuple[int, ...], Abstract]] = []
         self._abstract: Abstract = {}
         # Of the execution that is under way.
         self._reads = ReadsFrom()
@@ -111,7 +114,7 @@ class RFF:
             self._reads = ReadsFrom()
 
     def learn_from(self, execution: ReadsFrom, wanted: Abstract | None = None) -> None:
-        """From what an execution has shown, plan others. `wanted` is what it was steered towards."""
+        """From what an execution has shown, plan others; `wanted` is what it was steered to."""
         seen, is_new = self.behaviour.add(execution)
         if not is_new:
             return
@@ -125,15 +128,18 @@ class RFF:
         for one in seen:
             before = of_task.setdefault(one.task, {})
             for source in self.behaviour.sources(one.read):
-                if source != one.source:
-                    self._plan({**kept, **before, one.read: source}, one.read[0], source)
+                # The first time at a place nobody was there before.
+                if source != one.source and one.read != (source, 1):
+                    self._plan({**kept, **before, one.read: source}, one.read, source)
             before[one.read] = one.source
 
-    def _plan(self, abstract: Abstract, read: Operation, source: Source) -> None:
+    def _plan(self, abstract: Abstract, read: Read, source: Source) -> None:
         mark = frozenset(abstract.items())
         if mark in self._planned or len(self._frontier) >= _KEPT_MAX:
             return
         self._planned.add(mark)
-        rank = (self.behaviour.pairs[read, source], len(abstract), len(self._planned))
+        # What was never seen comes first, and what was not tried so often.
+        known, tries = self.behaviour.pairs[read[0], source], self._tries[read, source]
+        self._tries[read, source] += 1
+        rank = (known, tries, len(abstract), len(self._planned))
         heapq.heappush(self._frontier, (rank, abstract))
-

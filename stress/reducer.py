@@ -1,0 +1,123 @@
+"""The smallest schedule of one program with the same defect: tries are executed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from stress.controlled import Laboratory, Unsuitable
+from stress.diagnosis import Execution, diagnose, is_wrong
+from stress.engine.stalls import Stalled
+from stress.errors import ScheduleDiverged
+from stress.finding import Finding
+from stress.judge import Origin
+from stress.reduction import preemptions, shrink_schedule
+from stress.schedule import Schedule
+from stress.strategies.dfs import DFS
+from stress.strategies.guided import Guided
+
+
+def reduced(
+    program: Callable[[], object],
+    finding: Finding,
+    lab: Laboratory,
+    origin: Origin,
+    step_limit: int,
+    executions: int,
+) -> Finding | None:
+    """The same defect, by kind and place, with the fewest preemptions and the shortest schedule
+    that up to so many executions find; None where its own schedule does not show it any more."""
+    assert finding.schedule is not None
+    tried = _Tried(program, finding, lab, origin, step_limit)
+    first = tried.attempt(finding.schedule)
+    if first is None:
+        return None
+    schedule, made = shrink_schedule(first, tried.attempt, tried.search, executions - 1)
+    found = tried.found[schedule]
+    return replace(
+        found,
+        # By whatever name it was found and kept.
+        fingerprint=finding.fingerprint,
+        workload=finding.workload,
+        target=finding.target,
+        replay_command=finding.replay_command,
+        trial=finding.trial,
+        count=finding.count,
+        details={
+            **{name: finding.details[name] for name in ("found_by",) if name in finding.details},
+            **found.details,
+            "shrunk": {
+                "executions": made + 1,
+                "preemptions_before": preemptions(first),
+                "switches_before": len(first.switches),
+            },
+        },
+    )
+
+
+class _Tried:
+    """Executes schedules of one program, and keeps the findings that are the one sought."""
+
+    def __init__(
+        self,
+        program: Callable[[], object],
+        sought: Finding,
+        lab: Laboratory,
+        origin: Origin,
+        step_limit: int,
+    ) -> None:
+        assert sought.schedule is not None
+        self._program = program
+        self._sought = sought
+        self._seed = sought.schedule.seed
+        self._lab = lab
+        self._origin = origin
+        self._step_limit = step_limit
+        self.found: dict[Schedule, Finding] = {}
+
+    def attempt(self, schedule: Schedule) -> Schedule | None:
+        """Execute as far as it fits: see `stress.reduction.Attempt`."""
+        try:
+            execution = self._lab.record(
+                self._program,
+                Guided(schedule),
+                seed=self._seed,
+                step_limit=self._step_limit,
+                enforcing=False,
+                release_points=schedule.switches_at_release,
+            )
+        except (Stalled, Unsuitable):
+            return None
+        return self._keep(execution)
+
+    def search(self, below: int, limit: int) -> tuple[Schedule | None, int]:
+        """Systematically, fewest preemptions first: see `stress.reduction.Search`."""
+        strategy = DFS()
+        for number in range(limit):
+            try:
+                outcome = self._lab.execute(
+                    self._program,
+                    strategy,
+                    number=number,
+                    seed=self._seed,
+                    step_limit=self._step_limit,
+                )
+            except (Stalled, Unsuitable, ScheduleDiverged):
+                return None, number
+            if outcome is None or outcome.preemptions >= below:
+                return None, number
+            if is_wrong(outcome):
+                execution, note = self._lab.explain(
+                    self._program, outcome, number, self._seed, self._step_limit
+                )
+                found = None if note else self._keep(execution)
+                if found is not None:
+                    return found, number + 1
+        return None, limit
+
+    def _keep(self, execution: Execution) -> Schedule | None:
+        for finding in diagnose(execution, self._origin):
+            if (finding.kind, finding.place) == (self._sought.kind, self._sought.place):
+                self.found.setdefault(execution.schedule, finding)
+                return execution.schedule
+        return None
