@@ -78,7 +78,7 @@ class Progress:
 def explore(
     program: Callable[[], object],
     *,
-    strategy: str | Strategy = "portfolio",
+    strategy: str | Strategy = "random",
     executions: int = 1000,
     seed: int = 0,
     targets: Collection[str] | None = None,
@@ -86,7 +86,7 @@ def explore(
     step_limit: int = 100_000,
     time_limit_s: float | None = None,
     stop_on_first: bool = True,
-    shrink: bool = True,
+    shrink: bool = False,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Exploration:
     """Run `program` again and again under control, each time with other choices.

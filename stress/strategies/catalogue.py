@@ -16,7 +16,6 @@ from stress.strategies.surw import SURW
 from stress.strategy import Strategy
 
 STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
-    "portfolio": Portfolio,
     "random": RandomWalk,
     "pct": PCT,
     "pos": POS,
@@ -24,6 +23,7 @@ STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
     "rff": RFF,
     "dfs": DFS,
     "dpor": DPOR,
+    "portfolio": Portfolio,
 }
 
 

@@ -22,7 +22,9 @@ from stress.errors import InvalidArgument, ScheduleDiverged
 from stress.events import Anchor
 from stress.exploration import Exploration, explore, replay
 from stress.finding import Finding, FindingKind, Verdict
+from stress.reduction import size
 from stress.schedule import Schedule
+from stress.strategies.portfolio import MEMBERS
 from stress.strategy import Pending
 from tests.stress.engine import programs
 
@@ -481,3 +483,23 @@ def test_randomness_follows_from_the_seed() -> None:
     assert drawn(1) == drawn(1)
     assert drawn(1).isdisjoint(drawn(2))
     assert random.random() not in {numbers[0] for numbers in drawn(1)}  # type: ignore[index]
+
+
+def test_findings_come_shrunk_where_that_is_asked_for() -> None:
+    plain = explore(programs.lost_update, seed=3)
+    shrunk = explore(programs.lost_update, seed=3, shrink=True)
+    (before,), (after,) = plain.findings, shrunk.findings
+    assert before.schedule is not None
+    assert after.schedule is not None
+    assert size(after.schedule) < size(before.schedule)
+    assert after.details["shrunk"]["preemptions_before"] == size(before.schedule)[0]
+    assert (after.id, after.trial) == (before.id, before.trial)
+    # The executions that this takes are none of the exploration's.
+    assert shrunk.statistics.executions == plain.statistics.executions
+    again = replay(programs.lost_update, after)
+    assert [finding.fingerprint for finding in again.findings] == [after.fingerprint]
+
+
+def test_a_finding_of_the_portfolio_says_who_found_it() -> None:
+    exploration = explore(programs.lost_update, strategy="portfolio", shrink=True)
+    assert exploration.findings[0].details["found_by"] in MEMBERS

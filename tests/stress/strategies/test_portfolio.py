@@ -56,7 +56,13 @@ def test_with_a_hundred_threads(program: Callable[[], None], most: int) -> None:
 
 
 def schedules_to_first(program: Callable[[], None], seed: int) -> int:
-    exploration = explore(program, executions=200, seed=seed, targets=[yardsticks.__name__])
+    exploration = explore(
+        program,
+        strategy="portfolio",
+        executions=200,
+        seed=seed,
+        targets=[yardsticks.__name__],
+    )
     assert exploration.verdict is Verdict.VIOLATED
     return exploration.statistics.executions
 
@@ -115,6 +121,7 @@ def test_with_too_few_executions_nothing_is_claimed() -> None:
         Counter,
         [increments(3, locked=True)] * 3,
         lambda counter: counter.value == 9,
+        strategy="portfolio",
         executions=300,
     )
     assert exploration.verdict is Verdict.HOLDS
