@@ -141,7 +141,10 @@ class GreenletCarrier:
         self.idle.append(unit)
 
     def close(self) -> None:
-        """Idle greenlets end with GreenletExit, which nobody sees, when they are let go."""
+        """Idle greenlets end: one that waits for its turn would keep itself alive for ever."""
+        for unit in self.idle:
+            if unit.greenlet:
+                unit.greenlet.throw()
         self.idle.clear()
         self._all.clear()
 

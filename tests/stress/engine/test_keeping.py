@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from stress.controlled import laboratory
+from stress.exploration import explore
 from stress.strategies.random_walk import RandomWalk
 from tests.corpus import CASES
 from tests.stress.engine import factories, made_before, programs
@@ -39,3 +40,17 @@ def test_nothing_is_kept(carrier: str, program: Callable[[], None]) -> None:
     # one more thread for the pool, does not.
     grown = [after - before for before, after in pairwise(counts)]
     assert min(grown) < ROUND, counts
+
+
+def test_greenlets_end_with_the_exploration() -> None:
+    greenlet = pytest.importorskip("greenlet")
+
+    def living() -> int:
+        gc.collect()
+        return sum(type(found) is greenlet.greenlet for found in gc.get_objects())
+
+    explore(programs.kept_update, executions=5)
+    before = living()
+    for seed in range(5):
+        explore(programs.kept_update, executions=5, seed=seed)
+    assert living() == before
