@@ -70,8 +70,15 @@ class Portfolio:
         self._execution = -1
         self._current = next(iter(self._members.values()))
         self._reads: ReadsFrom | None = None
+        #: Whether a member has come to an end that is that of all executions, and how many of
+        #: others are still to be made then.
+        self._exhausted = False
         self._left = SECOND_LOOK
-        self.complete = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is no other execution than those that were made, also at a second look."""
+        return self._exhausted and self._left < 0
 
     @property
     def member(self) -> str:
@@ -96,8 +103,9 @@ class Portfolio:
                 self._learn()
             self._execution = execution
             while not self._pass_on():
-                pass
-            if self.complete:
+                if all(member.ended for member in self._members.values()):
+                    return False
+            if self._exhausted:
                 self._left -= 1
                 if self._left < 0:
                     return False
@@ -131,7 +139,7 @@ class Portfolio:
         self._current = member
         if not member.strategy.begin(member.executions):
             member.ended = True
-            self.complete = bool(getattr(member.strategy, "complete", False))
+            self._exhausted |= bool(getattr(member.strategy, "complete", False))
             return False
         member.executions += 1
         return True

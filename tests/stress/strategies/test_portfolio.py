@@ -12,6 +12,7 @@ from stress import check_threads
 from stress.conformance import check_strategy
 from stress.exploration import explore
 from stress.finding import Verdict
+from stress.strategies.dfs import DFS
 from stress.strategies.portfolio import MEMBERS, OPENING, SECOND_LOOK, Portfolio
 from stress.strategies.random_walk import RandomWalk
 from stress.strategy import Pending
@@ -129,3 +130,24 @@ def test_with_too_few_executions_nothing_is_claimed() -> None:
     assert not exploration.statistics.complete
     # Of these, those that are drawn at random say something of others.
     assert 30 < exploration.statistics.clean_executions < 300
+
+
+def test_before_the_second_look_is_over_nothing_is_claimed() -> None:
+    exploration = check_threads(
+        Counter,
+        [increments(1, locked=True)] * 2,
+        lambda counter: counter.value == 2,
+        strategy="portfolio",
+        executions=SECOND_LOOK // 2,
+    )
+    assert exploration.verdict is Verdict.HOLDS
+    assert exploration.reason == f"all {SECOND_LOOK // 2} executions are done"
+    assert not exploration.statistics.complete
+
+
+def test_where_all_members_have_ended_it_ends() -> None:
+    strategy = Portfolio(1, {"dfs": DFS})
+    tasks = [[Step("write", 1, "x")]] * 2
+    for number in range(2):
+        execute(strategy, number, tasks)
+    assert not strategy.begin(2)
