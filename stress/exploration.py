@@ -78,7 +78,7 @@ class Progress:
 def explore(
     program: Callable[[], object],
     *,
-    strategy: str | Strategy = "random",
+    strategy: str | Strategy = "portfolio",
     executions: int = 1000,
     seed: int = 0,
     targets: Collection[str] | None = None,
@@ -86,7 +86,7 @@ def explore(
     step_limit: int = 100_000,
     time_limit_s: float | None = None,
     stop_on_first: bool = True,
-    shrink: bool = False,
+    shrink: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Exploration:
     """Run `program` again and again under control, each time with other choices.
@@ -251,10 +251,12 @@ class _Run:
     interrupted: bool = False
     complete: bool = False
     began: float = field(default_factory=time.perf_counter)
+    #: When there was nothing left to explore: to shrink takes longer.
+    over: float | None = None
 
     @property
     def elapsed_s(self) -> float:
-        return time.perf_counter() - self.began
+        return (self.over or time.perf_counter()) - self.began
 
     def explore(self, lab: Laboratory) -> None:
         self.reason = f"all {self.executions} executions are done"
@@ -299,6 +301,7 @@ class _Run:
     def shrink(self, lab: Laboratory) -> None:
         """Make the schedules of the findings smaller. By steps, not by seconds: so that the same
         finding always becomes the same, and a long execution is not made too often."""
+        self.over = time.perf_counter()
         origin = origin_of(self.program, lab, self.step_limit)
         kept = []
         for finding in self.findings:

@@ -11,7 +11,7 @@ from stress.engine.stalls import Stalled
 from stress.errors import ScheduleDiverged
 from stress.finding import Finding
 from stress.judge import Origin
-from stress.reduction import preemptions, shrink_schedule
+from stress.reduction import shrink_schedule
 from stress.schedule import Schedule
 from stress.strategies.dfs import DFS
 from stress.strategies.guided import Guided
@@ -48,7 +48,7 @@ def reduced(
             **found.details,
             "shrunk": {
                 "executions": made + 1,
-                "preemptions_before": preemptions(first),
+                "preemptions_before": first.preemptions,
                 "switches_before": len(first.switches),
             },
         },

@@ -22,14 +22,9 @@ Attempt = Callable[[Schedule], Schedule | None]
 Search = Callable[[int, int], "tuple[Schedule | None, int]"]
 
 
-def preemptions(schedule: Schedule) -> int:
-    """Switches away from a task that could have gone on."""
-    return sum(switch.at is not None for switch in schedule.switches)
-
-
 def size(schedule: Schedule) -> tuple[int, int]:
     """What shrinks: first preemptions, then all switches."""
-    return preemptions(schedule), len(schedule.switches)
+    return schedule.preemptions, len(schedule.switches)
 
 
 @dataclass
@@ -70,7 +65,7 @@ def shrink_schedule(
 
 def search_below(state: Shrinking, search: Search) -> bool:
     """Systematically, from no preemption up to one fewer than are known, for half of the limit."""
-    found, made = search(preemptions(state.best), state.limit // 2)
+    found, made = search(state.best.preemptions, state.limit // 2)
     state.executions += made
     if found is None or size(found) >= size(state.best):
         return False

@@ -52,6 +52,11 @@ class Schedule:
             switch.at is not None and switch.at.kind == "release" for switch in self.switches
         )
 
+    @property
+    def preemptions(self) -> int:
+        """How many switches lead away from a task that could have gone on."""
+        return sum(switch.at is not None for switch in self.switches)
+
     def to_json(self) -> dict[str, Any]:
         """The schedule as JSON values; it says of itself what it is."""
         return {

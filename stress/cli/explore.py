@@ -60,6 +60,7 @@ class _Options:
     step_limit: int
     time_limit_s: float | None
     stop_on_first: bool
+    shrink: bool
 
 
 def add_explore(commands: Any) -> None:
@@ -69,7 +70,7 @@ def add_explore(commands: Any) -> None:
     add = parser.add_argument
     number = checked(whole_number)
     add("program", metavar="module:callable", help="takes no argument; starts threads")
-    add("--strategy", metavar="NAME", help="decides who goes next")
+    add("--strategy", metavar="NAME", help="decides who goes next (default portfolio)")
     add("--executions", type=number, metavar="N", help="end after so many (default 1000)")
     add("--seed", type=seed_number, default=0, help="all choices follow from it (default 0)")
     add(
@@ -82,6 +83,7 @@ def add_explore(commands: Any) -> None:
     add("--step-limit", type=number, metavar="N", help="of one execution (default 100000)")
     add("--time", type=checked(seconds), metavar="SECONDS", help="end after so long")
     add("--all", action="store_true", help="go on after the first finding")
+    add("--no-shrink", action="store_true", help="leave findings as they were found")
     add("--json", action="store_true", help="summary as JSON on standard output")
     add_store(parser)
 
@@ -146,6 +148,7 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> _Options:
         step_limit=arguments.step_limit or int(defaults["step_limit"].default),
         time_limit_s=arguments.time,
         stop_on_first=not arguments.all,
+        shrink=not arguments.no_shrink,
     )
 
 
@@ -209,6 +212,7 @@ def _again(program: str, options: _Options, store: FindingStore) -> str:
     if options.time_limit_s is not None:
         words += ["--time", f"{options.time_limit_s:g}"]
     words += [] if options.stop_on_first else ["--all"]
+    words += [] if options.shrink else ["--no-shrink"]
     if store.directory != DEFAULT_DIRECTORY:
         words += ["--findings", str(store.directory)]
     return shlex.join(words)

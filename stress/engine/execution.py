@@ -18,7 +18,7 @@ from typing import Any
 from stress.engine.carriers import NOBODY, Carrier
 from stress.engine.outcome import Ending, Failure
 from stress.engine.recording import Recorder
-from stress.engine.recursion import TOO_DEEP, is_beyond_limit, is_near_the_end
+from stress.engine.recursion import TOO_DEEP, is_near_the_end, is_still_to_end
 from stress.engine.spinning import Watch
 from stress.engine.subjects import Subjects
 from stress.engine.task import Aborted, Gate, Outside, Task, not_ready
@@ -466,9 +466,9 @@ class Execution:
             enforcing = self.recorder is None or self.recorder.enforcing
             self.watch = Watch(self._step_limit, enforcing)
         self._watch_at = self.watch.look(self, task)
+        if is_still_to_end(task.pending.site.kind):
+            self._watch_at = self.steps + 1
         self.checkpoint = 0 if self.recorder else self._watch_at
-        if is_beyond_limit():
-            raise RecursionError("maximum recursion depth exceeded")
 
     # -- the end of everything ------------------------------------------------------------------
 

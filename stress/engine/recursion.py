@@ -46,9 +46,14 @@ class RecursionRoom:
         return self._limit
 
 
-def is_beyond_limit() -> bool:
-    """Whether the caller is deeper than its program may go."""
-    return _is_deeper(_GET() // ROOM)
+def is_still_to_end(kind: str) -> bool:
+    """Raises RecursionError where the caller is deeper than its program may go; True where an
+    operation of this kind never fails, and the next one has to."""
+    if not _is_deeper(_GET() // ROOM):
+        return False
+    if kind == "release":
+        return True
+    raise RecursionError("maximum recursion depth exceeded")
 
 
 def is_near_the_end() -> bool:

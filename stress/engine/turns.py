@@ -7,7 +7,7 @@ from typing import Any
 
 def let_others_go(execution: Any, number: int) -> int:
     """Who goes instead of a task that spins, whatever the strategy prefers."""
-    others = [other for other in execution.ready if other != number]
+    others = [other for other in execution.ready if other != number] or [number]
     if len(others) > execution.least:
         chosen = int(execution.choose(others, execution.pendings, None))
         if len(others) > 1:

@@ -33,7 +33,7 @@ _FRAMES_MAX = 30
 _NAMES_MAX = 4
 # What other sections of the report tell.
 _TWO_WORDS = ("step_limit",)
-_TOLD_ELSEWHERE = frozenset({"traceback", "tasks", "shrunk", "ends", "waits", "cycle"})
+_TOLD_ELSEWHERE = frozenset({"traceback", "tasks", "shrunk", "found_by", "ends", "waits", "cycle"})
 VERDICT_STYLES = {
     Verdict.HOLDS: _GOOD,
     Verdict.VIOLATED: _BAD,
@@ -55,7 +55,8 @@ def finding_text(finding: Finding, width: int = WIDTH) -> Text:
     text.append("\n".join(map(_printable, finding.message.splitlines())) + "\n", _BAD)
     times = "once" if finding.count == 1 else f"{finding.count:,} times"
     judge = f" · told by oracle {finding.oracle}" if finding.oracle else ""
-    text.append(f"{finding.id} · {finding.kind.value} · seen {times}{judge}\n")
+    finder = f" · found by {finding.details['found_by']}" if "found_by" in finding.details else ""
+    text.append(f"{finding.id} · {finding.kind.value} · seen {times}{judge}{finder}\n")
     # The first line of a finding of controlled execution says where.
     if finding.place and finding.schedule is None:
         text.append(f"in {finding.place}\n")
@@ -66,7 +67,7 @@ def finding_text(finding: Finding, width: int = WIDTH) -> Text:
     _append_operations(text, finding.operations)
     _append_tail(text, "stdout", finding.stdout_tail)
     _append_tail(text, "stderr", finding.stderr_tail)
-    text.append(schedule_text(finding.schedule))
+    text.append(schedule_text(finding))
     text.append("\n")
     text.append(_origin(finding))
     _append_command(text, finding.replay_command)

@@ -68,12 +68,14 @@ def shrunk_text(finding: Finding) -> Text:
     """How much smaller the schedule of a finding became."""
     assert finding.schedule is not None
     how = finding.details["shrunk"]
-    after = sum(switch.at is not None for switch in finding.schedule.switches)
-    text = Text(f"shrunk from {how['preemptions_before']} to {after} preemption{_s(after)}")
-    switches = len(finding.schedule.switches)
-    text.append(f", and from {how['switches_before']} to {switches} switch{_es(switches)}")
-    text.append(f", in {how['executions']:,} executions\n")
-    return text
+    before = how["preemptions_before"], how["switches_before"]
+    after = finding.schedule.preemptions, len(finding.schedule.switches)
+    preemptions, switches = f"{after[0]} preemption{_s(after[0])}", _switches(after[1])
+    tried = f"in {how['executions']:,} executions\n"
+    if before == after:
+        return Text(f"no smaller schedule than its {preemptions} and {switches} was found {tried}")
+    text = Text(f"shrunk from {before[0]} to {preemptions}")
+    return text.append(f", and from {before[1]} to {switches}, {tried}")
 
 
 def diverged_text(finding: Finding, divergence: str) -> Text:
@@ -118,5 +120,5 @@ def _s(count: int) -> str:
     return "" if count == 1 else "s"
 
 
-def _es(count: int) -> str:
-    return "" if count == 1 else "es"
+def _switches(count: int) -> str:
+    return f"{count} switch{'' if count == 1 else 'es'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
@@ -14,14 +14,16 @@ _WAITS_MAX = 24
 _HEADING, _FAINT = "bold", "dim"
 
 
-def schedule_text(schedule: Schedule | None) -> Text:
+def schedule_text(finding: Finding) -> Text:
     """The switches in order; of many, the middle is left out. Empty without a schedule."""
     text = Text()
+    schedule = finding.schedule
     if schedule is None:
         return text
     count = len(schedule.switches)
     text.append("\nschedule", _HEADING)
-    text.append(f" (seed {schedule.seed}; {count:,} switch{'es' if count != 1 else ''})\n", _FAINT)
+    switches = f"{count:,} switch{'es' if count != 1 else ''}"
+    text.append(f" (seed {schedule.seed}; {switches}{_shrunk(finding, schedule)})\n", _FAINT)
     lines = [str(switch) for switch in schedule.switches] or ["tasks run as they can"]
     for line in _cut(lines):
         text.append(f"  {_printable(line)}\n")
@@ -46,6 +48,18 @@ def cycle_text(finding: Finding) -> Text:
     if len(waits) > _WAITS_MAX:
         text.append(f"  … {len(waits) - _WAITS_MAX} more tasks\n", _FAINT)
     return text
+
+
+def _shrunk(finding: Finding, schedule: Schedule) -> str:
+    how = finding.details.get("shrunk")
+    if not isinstance(how, Mapping):
+        return ""
+    before, after = how["preemptions_before"], schedule.preemptions
+    if before != after:
+        return f"; shrunk from {before} preemptions to {after}"
+    if how["switches_before"] != len(schedule.switches):
+        return f"; shrunk from {how['switches_before']} switches"
+    return ""
 
 
 def _cut(lines: Sequence[str]) -> Sequence[str]:

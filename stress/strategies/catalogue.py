@@ -16,6 +16,7 @@ from stress.strategies.surw import SURW
 from stress.strategy import Strategy
 
 STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
+    "portfolio": Portfolio,
     "random": RandomWalk,
     "pct": PCT,
     "pos": POS,
@@ -23,7 +24,6 @@ STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
     "rff": RFF,
     "dfs": DFS,
     "dpor": DPOR,
-    "portfolio": Portfolio,
 }
 
 

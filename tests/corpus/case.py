@@ -13,12 +13,13 @@ from stress.finding import FindingKind
 class Case:
     """A program, and what is wrong with it: the kind, a part of the place or the message of the
     finding, and the fewest preemptions that show it. A repaired twin has none of these, and stands
-    after the wrong one."""
+    after the wrong one. The same defect may come out as `also`, another kind."""
 
     program: Callable[[], None]
     kind: FindingKind | None = None
     place: str = ""
     preemptions: int | None = None
+    also: FindingKind | None = None
 
     def __str__(self) -> str:
         return f"{self.program.__module__.rpartition('.')[2]}.{self.program.__name__}"

@@ -123,7 +123,7 @@ def one_upgrades() -> None:
 
 
 CASES = (
-    Case(readers_counted_without, WRONG, "readers.py:", preemptions=2),
+    Case(readers_counted_without, WRONG, "readers.py:", preemptions=2, also=DEADLOCK),
     Case(readers_counted_with),
     Case(both_upgrade, DEADLOCK, "readers.py:upgrade", preemptions=1),
     Case(one_upgrades),

@@ -20,7 +20,6 @@ import stress
 from stress import exploration
 from stress.cli import ExitCode, main
 from stress.finding_store import FindingStore
-from stress.reduction import preemptions
 from stress.statistics import Statistics
 
 ROOT = Path(__file__).parent.parent.parent
@@ -125,7 +124,7 @@ def test_a_finding_is_told_kept_and_replayed(capsys: pytest.CaptureFixture[str])
     assert "verdict: violated, 1 finding\n" in out
     assert lines[-1] == (
         "explore the same again: hermes-stress explore bank_program:lost --seed 0 "
-        "--strategy random --executions 1000"
+        "--strategy portfolio --executions 1000"
     )
     assert "paying" not in out + err, "a thousand times the same"
     (finding,) = FindingStore().list()
@@ -146,13 +145,15 @@ def test_a_finding_is_told_kept_and_replayed(capsys: pytest.CaptureFixture[str])
 def test_the_last_line_does_the_same_again(capsys: pytest.CaptureFixture[str]) -> None:
     argv = (
         "bank_program:lost --seed 5 --executions 50 --targets bank_program,json --targets "
-        "bank_program --carrier thread --step-limit 5000 --time 60 --all --findings kept"
+        "bank_program --carrier thread --step-limit 5000 --time 60 --all --no-shrink "
+        "--findings kept"
     )
     _, out, _ = explored(capsys, *argv.split())
     command = out.splitlines()[-1].removeprefix("explore the same again: hermes-stress explore ")
     assert command == (
-        "bank_program:lost --seed 5 --strategy random --executions 50 --targets bank_program,json "
-        "--carrier thread --step-limit 5000 --time 60 --all --findings kept"
+        "bank_program:lost --seed 5 --strategy portfolio --executions 50 "
+        "--targets bank_program,json --carrier thread --step-limit 5000 --time 60 --all "
+        "--no-shrink --findings kept"
     )
     _, again, _ = explored(capsys, *command.split())
     assert again.splitlines()[0] == out.splitlines()[0]
@@ -161,7 +162,8 @@ def test_the_last_line_does_the_same_again(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_what_holds_states_its_bound(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = explored(capsys, "bank_program:kept", "--executions", "200")
+    argv = ("bank_program:kept", "--executions", "200", "--strategy", "random")
+    code, out, _ = explored(capsys, *argv)
     assert code == ExitCode.HOLDS
     assert "200 executions in " in out
     assert "stopped: all 200 executions are done\n" in out
@@ -170,6 +172,13 @@ def test_what_holds_states_its_bound(capsys: pytest.CaptureFixture[str]) -> None
         in out
     )
     assert not Path(".stress/findings").exists() or FindingStore().list() == ()
+
+
+def test_what_was_explored_to_the_end_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = explored(capsys, "bank_program:kept")
+    assert code == ExitCode.HOLDS
+    assert "stopped: all interleavings were executed\n" in out
+    assert "verdict: holds for this program and its input: there are no other interleav" in out
 
 
 def test_what_was_not_explored_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -199,7 +208,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_time_alone_limits_only_time(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = explored(capsys, "bank_program:kept", "--time", "2.5")
+    code, out, err = explored(capsys, "bank_program:kept", "--time", "2.5", "--strategy", "random")
     assert code == ExitCode.HOLDS
     assert "stopped: the time limit of 2.5 s was reached" in out
     assert out.splitlines()[-1].endswith("--strategy random --time 2.5")
@@ -232,7 +241,7 @@ def test_settings_are_taken_where_nothing_is_said(
         ("bank_porgram:lost", ["no module 'bank_porgram'", "did you mean 'bank_program'?"]),
         ("bank_program:lots", ["has no 'lots'", "did you mean 'lost'?"]),
         ("bank_program:lost --strategy randon", ["strategy 'randon'", "did you mean 'random'?"]),
-        ("bank_program:lost --strategy z", ["strategy 'z'", "choose one of random"]),
+        ("bank_program:lost --strategy z", ["strategy 'z'", "choose one of portfolio"]),
         ("bank_program:lost --carrier tread", ["carrier 'tread'", "did you mean 'thread'?"]),
         ("bank_program:lost --targets bank_progarm", ["'bank_progarm'", "'bank_program'?"]),
         ("bank_program:lost --executions 0", ["--executions", "0 is not above 0"]),
@@ -295,8 +304,9 @@ def test_what_could_not_be_saved_is_told_whole(
 
 @pytest.fixture
 def kept(capsys: pytest.CaptureFixture[str]) -> str:
-    """The ID of the lost update."""
-    assert main(["explore", "bank_program:lost"]) == ExitCode.FINDINGS
+    """The ID of the lost update, as it was found at random."""
+    options = ["--strategy", "random", "--no-shrink"]
+    assert main(["explore", "bank_program:lost", *options]) == ExitCode.FINDINGS
     capsys.readouterr()
     return FindingStore().list()[0].id
 
@@ -343,10 +353,14 @@ def test_a_finding_is_shrunk_and_kept(kept: str, capsys: pytest.CaptureFixture[s
     assert (shrunk.id, shrunk.count) == (before.id, before.count)
     assert before.schedule is not None
     assert shrunk.schedule is not None
-    assert preemptions(shrunk.schedule) == 1 < preemptions(before.schedule)
-    last = f"shrunk from {preemptions(before.schedule)} to 1 preemption, and from "
+    assert shrunk.schedule.preemptions == 1 < before.schedule.preemptions
+    last = f"shrunk from {before.schedule.preemptions} to 1 preemption, and from "
     assert out.splitlines()[-1].startswith(last)
     assert f"run it again: hermes-stress replay {shrunk.directory}" in out
+    assert main(["shrink", kept]) == ExitCode.FINDINGS
+    size = f"its 1 preemption and {len(shrunk.schedule.switches)} switches"
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(f"no smaller schedule than {size} was found in ")
     assert main(["replay", kept]) == ExitCode.FINDINGS
     assert "reproduced" in capsys.readouterr().out
 

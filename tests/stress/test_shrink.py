@@ -19,7 +19,6 @@ from stress.reduction import (
     Shrinking,
     drop_preemptions,
     drop_switches,
-    preemptions,
     search_below,
     shrink_schedule,
     size,
@@ -147,7 +146,7 @@ def test_every_finding_of_the_corpus(program: Callable[[], None], declared: int 
     assert finding.schedule is not None
     assert size(shrunk.schedule) <= size(finding.schedule)
     # Of all these programs the defect takes two preemptions at most.
-    assert preemptions(shrunk.schedule) <= (2 if declared is None else declared)
+    assert shrunk.schedule.preemptions <= (2 if declared is None else declared)
     assert shrunk.details["shrunk"]["executions"] <= 1000
     again = replay(program, shrunk)
     assert shrunk.place in [found.place for found in again.findings]

@@ -465,7 +465,13 @@ def test_a_schedule_from_another_python(name: str, version: str, tmp_path: Path)
 
 
 def test_a_schedule_that_asks_for_too_much_says_so() -> None:
-    exploration = explore(spinning(by_flag, ends=False), executions=1, step_limit=2_000)
+    exploration = explore(
+        spinning(by_flag, ends=False),
+        strategy="random",
+        executions=1,
+        step_limit=2_000,
+        shrink=False,
+    )
     schedule = exploration.findings[0].schedule
     assert schedule is not None
     again = Schedule.from_json(json.loads(json.dumps(schedule.to_json())))

@@ -35,7 +35,7 @@ def made(tape: samples.Tape, *ends: dict[str, object]) -> Finding:
 def test_without_a_trace_there_is_no_table() -> None:
     assert interleaving_text(samples.CRASH, 100).plain == ""
     assert interleaving_text(replace(samples.LOST_UPDATE, trace=()), 100).plain == ""
-    assert schedule_text(None).plain == ""
+    assert schedule_text(samples.CRASH).plain == ""
     assert cycle_text(samples.LOST_UPDATE).plain == ""
 
 
