@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.console import Console
 
+from benchmarks.first_bug import beside_peers, first_bug
 from benchmarks.memory import memory
 from benchmarks.mixed import mixed
 from benchmarks.news import News
@@ -36,6 +37,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "flight-recorder": flight_recorder,
     "sandbox": sandbox,
     "mixed": mixed,
+    "first-bug": first_bug,
+    "peers": beside_peers,
 }
 
 

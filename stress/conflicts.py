@@ -17,7 +17,8 @@ _NAMED = frozenset({"read", "write", "delete"})
 _LOOKING = frozenset({
     "copy", "count", "endswith", "get", "index", "isdisjoint", "issubset", "issuperset", "items",
     "keys", "len", "max", "min", "repr", "sorted", "startswith", "str", "sum", "values", "list",
-    "tuple", "set", "dict", "frozenset", "bool", "any", "all", "enumerate", "zip",
+    "tuple", "set", "dict", "frozenset", "bool", "any", "all", "enumerate", "iter",
+    "reversed", "zip",
 })  # fmt: skip
 
 
@@ -29,12 +30,16 @@ class Effect(NamedTuple):
     only_looks: bool
 
 
+def only_looks(kind: str, name: str) -> bool:
+    """Whether an operation changes nothing of what it touches."""
+    return kind in LOOKS or (kind == "call" and name in _LOOKING)
+
+
 def effect_of(pending: Pending) -> Effect:
     """What a pending operation is about to touch."""
     site = pending.site
-    only_looks = site.kind in LOOKS or (site.kind == "call" and site.name in _LOOKING)
     name = site.name if site.kind in _NAMED else ""
-    return Effect(pending.subject, name, only_looks)
+    return Effect(pending.subject, name, only_looks(site.kind, site.name))
 
 
 def effects_of(pending: Pending) -> tuple[Effect, ...]:

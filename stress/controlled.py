@@ -159,6 +159,7 @@ class Laboratory:
             release_points=release_points,
         )
         assert outcome is not None
+        recorder.settle()
         events = tuple(recorder.events)
         return Execution(
             number=number,
@@ -166,6 +167,7 @@ class Laboratory:
             events=events,
             schedule=schedule_of(seed, events),
             names=recorder.names,
+            stacks=recorder.stacks,
         )
 
     def explain(

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from stress import evidence
 from stress.engine.outcome import Ending, Failure, Outcome, Waiting
+from stress.engine.recording import Stack, frames_of
 from stress.errors import InvariantViolated
 from stress.events import Event
+from stress.explanation import conflicting_pair, until_end
 from stress.finding import Finding, FindingKind, Frame, ThreadStack
 from stress.finding_store import replay_in_python
 from stress.judge import Origin, fingerprint
@@ -26,7 +28,8 @@ _ENGINE_COMPILED = "stress/engine/"
 class Execution:
     """A recorded execution: its number, its outcome, what happened, and what replays it.
 
-    `names` are those of the threads, by number of the task, as far as they are known.
+    `names` are those of the threads, by number of the task, as far as they are known; `stacks`
+    are of the events, in their order.
     """
 
     number: int
@@ -34,6 +37,7 @@ class Execution:
     events: tuple[Event, ...]
     schedule: Schedule
     names: Mapping[int, str] = field(default_factory=dict)
+    stacks: Sequence[Stack] = ()
 
 
 #: The name that `threading` makes says no more than the function in it.
@@ -65,9 +69,34 @@ def diagnose(execution: Execution, origin: Origin, note: str = "") -> tuple[Find
         causes.append(_starved(outcome, execution.events))
     told = {str(number): name for number, name in sorted(names.items())}
     return tuple(
-        _finding(replace(cause, details={**cause.details, "tasks": told}), execution, origin, note)
+        _finding(
+            replace(cause, details={**cause.details, "tasks": told, **_conflict(cause, execution)}),
+            execution,
+            origin,
+            note,
+        )
         for cause in causes
     )
+
+
+def _conflict(cause: _Cause, execution: Execution) -> dict[str, object]:
+    """The two operations that are to blame, by their steps, with the stacks of both."""
+    stacks = execution.stacks
+    # What should have come first may come after the failure.
+    events = execution.events
+    steps = conflicting_pair(until_end(events, cause.details.get("ends")))
+    steps = steps or conflicting_pair(events)
+    if cause.details.get("cycle") or not steps or steps[-1] >= len(stacks):
+        return {}  # Of a cycle all stacks are shown.
+    return {
+        "conflict": [
+            {
+                "step": step,
+                "frames": [[f.file, f.line, f.function] for f in frames_of(stacks[step])],
+            }
+            for step in steps
+        ]
+    }
 
 
 def _names(execution: Execution) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from stress.frame import Frame
 
@@ -33,7 +33,8 @@ class Event:
 
     `subject` describes the object; equal numbers in it mean the same object. `ready` holds the
     tasks that could have gone on instead, the task itself among them. `preempted` is what the task
-    before was about to do, where that is another one and could have gone on.
+    before was about to do, where that is another one and could have gone on. `value` is what was
+    read, or what is there after a write; empty where that is not seen.
     """
 
     step: int
@@ -43,3 +44,5 @@ class Event:
     ready: tuple[int, ...]
     frame: Frame | None
     preempted: Anchor | None = None
+    # A time, say, is another one each time: two executions are compared by what is done in them.
+    value: str = field(default="", compare=False)

@@ -66,13 +66,15 @@ class Exploration:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far an exploration is; `findings` counts executions that went wrong."""
+    """How far an exploration is; `findings` counts executions that went wrong, and `shrinking`
+    those that were made to shrink what was found."""
 
     executions: int
     elapsed_s: float
     findings: int
     executions_per_s: float
     time_left_s: float | None
+    shrinking: int = 0
 
 
 def explore(
@@ -253,6 +255,8 @@ class _Run:
     began: float = field(default_factory=time.perf_counter)
     #: When there was nothing left to explore: to shrink takes longer.
     over: float | None = None
+    shrinking: int = 0
+    told_s: float = 0.0
 
     @property
     def elapsed_s(self) -> float:
@@ -260,7 +264,6 @@ class _Run:
 
     def explore(self, lab: Laboratory) -> None:
         self.reason = f"all {self.executions} executions are done"
-        told_s = 0.0
         try:
             self.rehearsal = lab.check_repeatable(self.program, self.seed, self.step_limit)
             self.began = time.perf_counter()
@@ -287,8 +290,8 @@ class _Run:
                 if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
                     self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
                     return
-                if self.on_progress is not None and self.elapsed_s >= told_s + PROGRESS_S:
-                    told_s = self.elapsed_s
+                if self.on_progress is not None and self.elapsed_s >= self.told_s + PROGRESS_S:
+                    self.told_s = self.elapsed_s
                     self.on_progress(self._progress())
             if getattr(self.strategy, "complete", False):
                 self.complete, self.reason = True, COMPLETE
@@ -305,16 +308,26 @@ class _Run:
         origin = origin_of(self.program, lab, self.step_limit)
         kept = []
         for finding in self.findings:
-            steps = max(len(finding.trace), 1)
-            limit = min(SHRINK_EXECUTIONS, SHRINK_STEPS // steps)
+            limit = min(SHRINK_EXECUTIONS, SHRINK_STEPS // max(len(finding.trace), 1))
             smaller = None
             if limit > 1 and finding.trace and not self.interrupted:
                 try:
-                    smaller = reduced(self.program, finding, lab, origin, self.step_limit, limit)
+                    smaller = reduced(
+                        self.program, finding, lab, origin, self.step_limit, limit, self._shrinks
+                    )
                 except KeyboardInterrupt:
                     self.interrupted = True
             kept.append(smaller or finding)
         self.findings = tuple(kept)
+
+    def _shrinks(self) -> None:
+        """Tell that one more execution is made to shrink."""
+        self.shrinking += 1
+        elapsed = time.perf_counter() - self.began
+        if self.on_progress is not None and elapsed >= self.told_s + PROGRESS_S:
+            self.told_s = elapsed
+            told = replace(self._progress(), elapsed_s=elapsed, time_left_s=None)
+            self.on_progress(replace(told, shrinking=self.shrinking))
 
     def _judge(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
         if not self.add(outcome):

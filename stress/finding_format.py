@@ -139,6 +139,7 @@ def _event(value: Mapping[str, Any]) -> Event:
         ready=tuple(map(int, value["ready"])),
         frame=None if frame is None else _frame(frame),
         preempted=None if preempted is None else _anchor(preempted),
+        value=str(value.get("value", "")),
     )
 
 

@@ -11,7 +11,7 @@ from stress.engine.stalls import Stalled
 from stress.errors import ScheduleDiverged
 from stress.finding import Finding
 from stress.judge import Origin
-from stress.reduction import shrink_schedule
+from stress.reduction import shrink_schedule, size
 from stress.schedule import Schedule
 from stress.strategies.dfs import DFS
 from stress.strategies.guided import Guided
@@ -24,16 +24,22 @@ def reduced(
     origin: Origin,
     step_limit: int,
     executions: int,
+    on_execution: Callable[[], None] = lambda: None,
 ) -> Finding | None:
     """The same defect, by kind and place, with the fewest preemptions and the shortest schedule
-    that up to so many executions find; None where its own schedule does not show it any more."""
+    that up to so many executions find; None where its own schedule does not show it any more.
+
+    `on_execution` is called before each of them.
+    """
     assert finding.schedule is not None
-    tried = _Tried(program, finding, lab, origin, step_limit)
+    tried = _Tried(program, finding, lab, origin, step_limit, on_execution)
     first = tried.attempt(finding.schedule)
     if first is None:
         return None
     schedule, made = shrink_schedule(first, tried.attempt, tried.search, executions - 1)
-    found = tried.found[schedule]
+    found = tried.smallest
+    assert found is not None
+    assert found.schedule == schedule
     return replace(
         found,
         # By whatever name it was found and kept.
@@ -65,6 +71,7 @@ class _Tried:
         lab: Laboratory,
         origin: Origin,
         step_limit: int,
+        on_execution: Callable[[], None],
     ) -> None:
         assert sought.schedule is not None
         self._program = program
@@ -73,10 +80,13 @@ class _Tried:
         self._lab = lab
         self._origin = origin
         self._step_limit = step_limit
-        self.found: dict[Schedule, Finding] = {}
+        self._on_execution = on_execution
+        #: Only that one is kept: the collector looks through all that is.
+        self.smallest: Finding | None = None
 
     def attempt(self, schedule: Schedule) -> Schedule | None:
         """Execute as far as it fits: see `stress.reduction.Attempt`."""
+        self._on_execution()
         try:
             execution = self._lab.record(
                 self._program,
@@ -94,6 +104,7 @@ class _Tried:
         """Systematically, fewest preemptions first: see `stress.reduction.Search`."""
         strategy = DFS()
         for number in range(limit):
+            self._on_execution()
             try:
                 outcome = self._lab.execute(
                     self._program,
@@ -118,6 +129,8 @@ class _Tried:
     def _keep(self, execution: Execution) -> Schedule | None:
         for finding in diagnose(execution, self._origin):
             if (finding.kind, finding.place) == (self._sought.kind, self._sought.place):
-                self.found.setdefault(execution.schedule, finding)
+                known = self.smallest.schedule if self.smallest is not None else None
+                if known is None or size(execution.schedule) < size(known):
+                    self.smallest = finding
                 return execution.schedule
         return None

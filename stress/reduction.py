@@ -8,9 +8,8 @@ always shrinks to the same. This module knows schedules only: how one is execute
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from stress.schedule import Schedule
 
@@ -25,6 +24,10 @@ Search = Callable[[int, int], "tuple[Schedule | None, int]"]
 def size(schedule: Schedule) -> tuple[int, int]:
     """What shrinks: first preemptions, then all switches."""
     return schedule.preemptions, len(schedule.switches)
+
+
+#: Of so many parts each is tried alone: most defects need few of many preemptions.
+_FEW = 8
 
 
 @dataclass
@@ -58,14 +61,15 @@ def shrink_schedule(
     number. Shrinking the result again gives the same."""
     state = Shrinking(schedule, attempt, limit)
     search_below(state, search)
-    while drop_preemptions(state) or drop_switches(state):
+    while _in_parts(state, _preemptions, *_ALL) or drop_switches(state):
         pass
     return state.best, state.executions
 
 
 def search_below(state: Shrinking, search: Search) -> bool:
-    """Systematically, from no preemption up to one fewer than are known, for half of the limit."""
-    found, made = search(state.best.preemptions, state.limit // 2)
+    """Systematically, from no preemption up to one fewer than are known, with a quarter of what
+    may be executed."""
+    found, made = search(state.best.preemptions, state.limit // 4)
     state.executions += made
     if found is None or size(found) >= size(state.best):
         return False
@@ -74,25 +78,36 @@ def search_below(state: Shrinking, search: Search) -> bool:
 
 
 def drop_preemptions(state: Shrinking) -> bool:
-    """Leave out preemptions: many at once, then fewer, then one."""
-    return _drop(state, lambda s: [i for i, switch in enumerate(s.switches) if switch.at])
+    """Leave out preemptions: many at once, then fewer, then one; and where that ends the defect,
+    all but a few."""
+    return _in_parts(state, _preemptions, _each_alone, _without)
+
+
+def pass_over(state: Shrinking) -> bool:
+    """From the first of some preemptions in a row at once to where the last one leads: tasks that
+    only hand the turn on are not visited."""
+    return _in_parts(state, _preemptions, _passed_over)
 
 
 def drop_switches(state: Shrinking) -> bool:
     """Leave out any switches."""
-    return _drop(state, lambda s: list(range(len(s.switches))))
+    return _in_parts(state, lambda schedule: list(range(len(schedule.switches))), _without)
 
 
-def _drop(state: Shrinking, places: Callable[[Schedule], Sequence[int]]) -> bool:
+def _in_parts(
+    state: Shrinking,
+    places: Callable[[Schedule], list[int]],
+    *ways: Way,
+) -> bool:
+    """Try in these ways what becomes of the schedule for each part of some of its switches: halves,
+    then smaller parts, down to each switch. Gives whether anything became smaller."""
     smaller = False
     chunk = max(1, len(places(state.best)) // 2)
     while True:
         found = places(state.best)
-        bounds = [*range(0, len(found), chunk), len(found)]
-        taken = any(
-            state.take(_without(state.best, frozenset(found[start:end])))
-            for start, end in pairwise(bounds)
-        )
+        parts = (found[start : start + chunk] for start in range(0, len(found), chunk))
+        candidates = (way(state.best, found, part) for part in parts for way in ways)
+        taken = any(one is not None and state.take(one) for one in candidates)
         smaller = smaller or taken
         if not taken and chunk == 1:
             return smaller
@@ -100,6 +115,38 @@ def _drop(state: Shrinking, places: Callable[[Schedule], Sequence[int]]) -> bool
             chunk = max(1, chunk // 2)
 
 
-def _without(schedule: Schedule, places: frozenset[int]) -> Schedule:
-    kept = (switch for place, switch in enumerate(schedule.switches) if place not in places)
+#: A smaller schedule, from the places of some of its switches and a part of these; None where
+#: there is none.
+Way = Callable[[Schedule, list[int], list[int]], Schedule | None]
+
+
+def _preemptions(schedule: Schedule) -> list[int]:
+    return [place for place, switch in enumerate(schedule.switches) if switch.at]
+
+
+def _without(schedule: Schedule, places: list[int], part: list[int]) -> Schedule:
+    left_out = frozenset(part)
+    kept = (switch for place, switch in enumerate(schedule.switches) if place not in left_out)
     return Schedule(schedule.seed, tuple(kept))
+
+
+def _each_alone(schedule: Schedule, places: list[int], part: list[int]) -> Schedule | None:
+    # Of two parts each is what is left without the other; and of many it takes too long.
+    if not 2 * len(part) < len(places) <= _FEW * len(part):
+        return None
+    return _without(schedule, places, sorted(set(places) - set(part)))
+
+
+def _passed_over(schedule: Schedule, places: list[int], part: list[int]) -> Schedule | None:
+    after = places.index(part[0]) + len(part)
+    if after >= len(places):
+        return None
+    switches, last = schedule.switches, places[after]
+    first = replace(switches[part[0]], to=switches[last].to)
+    left_out = {*part, last}
+    kept = [switch for place, switch in enumerate(switches) if place not in left_out]
+    kept.insert(part[0], first)
+    return Schedule(schedule.seed, tuple(kept))
+
+
+_ALL: tuple[Way, ...] = (_each_alone, _without, _passed_over)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,17 @@ class Child:
         except BrokenPipeError:
             self._died()
         return self.read()
+
+    def ask_in_time(self, question: str, limit_s: float) -> dict[str, Any] | None:
+        """The same, or None where no answer comes in so many seconds: then it is ended."""
+        timer = threading.Timer(limit_s, self._process.kill)
+        timer.start()
+        try:
+            return self.ask(question)
+        except SystemExit:
+            return None
+        finally:
+            timer.cancel()
 
     def read(self) -> dict[str, Any]:
         """The next line of JSON. Raises SystemExit with what it wrote where the child died."""

@@ -78,7 +78,9 @@ def main() -> None:
         if progress.executions % 512 < 64:
             print(json.dumps({"executions": progress.executions}), flush=True)
 
-    found = explore(small_program, executions=end, carrier=carrier, on_progress=look)
+    found = explore(
+        small_program, strategy="random", executions=end, carrier=carrier, on_progress=look
+    )
     if found.findings or found.statistics.executions < end:
         raise SystemExit(f"{found.reason} {found.findings[:1]}")
     after = resident_mib()

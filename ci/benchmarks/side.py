@@ -24,7 +24,7 @@ SYSTEMATIC_MIN = 20
 
 
 def ours(name: str, carrier: str) -> Call:
-    """A call of `check_threads` with its default settings."""
+    """A call of `check_threads`, with a strategy that never ends."""
     from benchmarks.programs import PROGRAMS, always
     from stress.exploration import check_threads
 
@@ -32,7 +32,12 @@ def ours(name: str, carrier: str) -> Call:
 
     def call(executions: int) -> tuple[int, str]:
         found = check_threads(
-            program.setup, program.workers, always, executions=executions, carrier=carrier
+            program.setup,
+            program.workers,
+            always,
+            strategy="random",
+            executions=executions,
+            carrier=carrier,
         )
         trouble = "" if found.verdict.value == "holds" else f"{found.verdict.value}: {found.reason}"
         return found.statistics.executions, trouble

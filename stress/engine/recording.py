@@ -9,21 +9,27 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
-from types import FrameType, ModuleType
+from dataclasses import replace
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
+from stress.conflicts import only_looks
 from stress.engine.outcome import Waiting
 from stress.engine.recursion import TOO_DEEP, is_near_the_end
 from stress.engine.subjects import Subjects
 from stress.engine.task import Task
+from stress.engine.values import told, value_of
 from stress.events import Anchor, Event
 from stress.evidence import is_library
 from stress.frame import Frame
 from stress.strategy import Pending
 
+Place = tuple[CodeType, int]
+Stack = tuple[Place, ...]
 Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
 
 _FRAMES = 40
+_WITH_NAMES = (type, FunctionType, ModuleType)
 _ENGINE = __file__.rpartition("/")[0] + "/"
 #: Below the frames of a task come those of its carrier, and of whoever explores.
 _CARRIERS = f"{_ENGINE}carriers.py"
@@ -43,11 +49,18 @@ class Recorder:
         self._execution: Any = None
         self._occurrences: Counter[tuple[int, str, str, str]] = Counter()
         self._frames: dict[int, Frame | None] = {}
+        #: Of each event, where its task stood: code and line of each frame, innermost first.
+        self.stacks: list[Stack] = []
+        self._stacks: dict[int, Stack] = {}
+        #: One for all events at the same place.
+        self._places: dict[tuple[int, int], Place] = {}
         self._subjects: dict[int, str] = {}
         self._objects = Subjects()
         # Held while the execution lasts: who holds which of them is part of a deadlock's report.
         self._locks: dict[int, Any] = {}
         self._is_library: dict[str, bool] = {}
+        #: The last write, whose value is there when its task has gone on.
+        self._written: tuple[str, str, Any] | None = None
 
     def clear(self) -> None:
         """Forget everything: the execution begins anew."""
@@ -62,6 +75,7 @@ class Recorder:
         task.pending.anchor = _BEGIN
         self._subjects[task.number] = ""
         self._frames[task.number] = None
+        self._stacks[task.number] = ()
 
     def announce(self, task: Task) -> None:
         """A task says what it is about to do."""
@@ -72,20 +86,30 @@ class Recorder:
         if task.name:
             self.names[task.number] = task.name
         site, subject = pending.site, pending.object
-        frame = self._program_frame(sys._getframe(1))
+        top = sys._getframe(1)
+        frame = self._program_frame(top)
         function = site.function or (frame.f_code.co_qualname if frame else "")
         key = (task.number, site.kind, site.name, function)
         self._occurrences[key] += 1
         pending.anchor = Anchor(site.kind, site.name, function, self._occurrences[key])
         self._frames[task.number] = None if frame is None else _as_frame(frame)
+        self._stacks[task.number] = self._places_of(top)
         self._subjects[task.number] = self._describe(subject)
         if getattr(type(subject), "is_lock_model", False):
             self._locks[id(subject)] = subject
 
     def took(self, number: int) -> None:
         """A task goes on: what it announced happens now."""
+        self.settle()
         pendings, ready = self._execution.pendings, tuple(self._execution.ready)
         pending = pendings[number]
+        site, subject = pending.site, pending.object
+        value = ""
+        if subject is not None and not pending.waits:
+            if only_looks(site.kind, site.name):
+                value = self._told(site.kind, site.name, subject)
+            else:
+                self._written = site.kind, site.name, subject
         before = self.events[-1].task if self.events else number
         preempted = pendings[before].anchor if before != number and before in ready else None
         self.events.append(
@@ -97,8 +121,27 @@ class Recorder:
                 ready=ready,
                 frame=self._frames[number],
                 preempted=preempted,
+                value=value,
             )
         )
+        self.stacks.append(self._stacks[number])
+
+    def settle(self) -> None:
+        """Note what the last write left, before anybody does anything else."""
+        written, self._written = self._written, None
+        if written is not None:
+            value = self._told(*written)
+            if value:
+                self.events[-1] = replace(self.events[-1], value=value)
+
+    def _told(self, kind: str, name: str, subject: Any) -> str:
+        return told(value_of(kind, name, subject), self._describe_value)
+
+    def _describe_value(self, value: Any) -> str:
+        if issubclass(type(value), _WITH_NAMES):  # `isinstance` would ask the object.
+            return str(value.__name__)
+        number = self._objects.known(value)
+        return f"{type(value).__name__} {number}" if number else f"a {type(value).__name__}"
 
     def choosing(self, choose: Choose) -> Choose:
         """`choose`, recorded."""
@@ -113,6 +156,7 @@ class Recorder:
 
     def note_waiting(self, tasks: Sequence[Task]) -> None:
         """Nobody can go on: keep who waits for what, with stacks and held locks."""
+        self.settle()
         for task in tasks:
             if not task.alive or task.blocked is None:
                 continue
@@ -143,6 +187,19 @@ class Recorder:
                 found.append(_as_frame(frame))
             frame = frame.f_back
         return tuple(found)
+
+    def _places_of(self, frame: FrameType | None) -> Stack:
+        places: list[Place] = []
+        while frame is not None and len(places) < _FRAMES:
+            file = frame.f_code.co_filename
+            if file == _CARRIERS:
+                break
+            if not _is_ours(file):
+                code, line = frame.f_code, frame.f_lineno or 0
+                # Not by the code itself: what is among its constants may have no hash.
+                places.append(self._places.setdefault((id(code), line), (code, line)))
+            frame = frame.f_back
+        return tuple(places)
 
     def _describe(self, subject: Any) -> str:
         if subject is None:
@@ -176,6 +233,11 @@ class Recorder:
 
 def _is_ours(file: str) -> bool:
     return file.startswith(_ENGINE)
+
+
+def frames_of(stack: Stack) -> tuple[Frame, ...]:
+    """A stack as plain data."""
+    return tuple(Frame(code.co_filename, line, code.co_qualname) for code, line in stack)
 
 
 def _as_frame(frame: FrameType) -> Frame:

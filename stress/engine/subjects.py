@@ -44,6 +44,11 @@ class Subjects:
         self._numbers[id(subject)] = self._last, reference
         return self._last
 
+    def known(self, subject: object) -> int:
+        """The number that an object has; 0 where nobody has asked for it yet."""
+        known = self._numbers.get(id(subject))
+        return known[0] if known and (known[1] is None or known[1]() is subject) else 0
+
     def sweep(self) -> None:
         """Let go what only we hold."""
         for key in list(self._held)[-_SWEEP:]:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import signal as signals
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from stress.evidence import in_flight, is_library, waits
-from stress.finding import Finding, Frame, RecordedOperation, ThreadStack, Verdict
+from stress.evidence import in_flight
+from stress.finding import Finding, RecordedOperation, ThreadStack, Verdict
 from stress.report.interleaving import interleaving_text
 from stress.report.schedule import cycle_text, schedule_text
+from stress.report.stacks import append_threads
 from stress.report.timeline import timeline
+from stress.report.why import why_text
 
 if TYPE_CHECKING:
     # A crashed test is rendered here too, and should not import every workload for it.
@@ -28,12 +29,11 @@ WIDTH = 100
 _BAD, _GOOD, _UNSURE = "bold red", "bold green", "bold yellow"
 _HEADING, _FAINT, _OURS = "bold", "dim", "bold cyan"
 _TAIL_LINES_MAX = 12
-_STACKS_MAX = 24
-_FRAMES_MAX = 30
-_NAMES_MAX = 4
 # What other sections of the report tell.
 _TWO_WORDS = ("step_limit",)
-_TOLD_ELSEWHERE = frozenset({"traceback", "tasks", "shrunk", "found_by", "ends", "waits", "cycle"})
+_TOLD_ELSEWHERE = frozenset(
+    {"traceback", "tasks", "shrunk", "found_by", "conflict", "ends", "waits", "cycle"}
+)
 VERDICT_STYLES = {
     Verdict.HOLDS: _GOOD,
     Verdict.VIOLATED: _BAD,
@@ -62,7 +62,8 @@ def finding_text(finding: Finding, width: int = WIDTH) -> Text:
         text.append(f"in {finding.place}\n")
     _append_details(text, finding)
     text.append(interleaving_text(finding, width))
-    _append_threads(text, finding.threads, finding.target)
+    text.append(why_text(finding, width))
+    append_threads(text, finding.threads, finding.target)
     text.append(cycle_text(finding))
     _append_operations(text, finding.operations)
     _append_tail(text, "stdout", finding.stdout_tail)
@@ -91,7 +92,7 @@ def render_crash(
         text.append(f"ended by {_signal_name(signal)}\n")
     elif exit_code is not None:
         text.append(f"exit code {exit_code}\n")
-    _append_threads(text, threads, "")
+    append_threads(text, threads, "")
     _append_operations(text, operations)
     _append_tail(text, "stdout", stdout_tail)
     _append_tail(text, "stderr", stderr_tail)
@@ -179,50 +180,6 @@ def _append_details(text: Text, finding: Finding) -> None:
             text.append(f"  {name}: {one_line(str(value))}\n", _FAINT)
 
 
-def _append_threads(text: Text, threads: Sequence[ThreadStack], target: str) -> None:
-    if not threads:
-        return
-    text.append("\nthreads\n", _HEADING)
-    groups: dict[tuple[bool, tuple[Frame, ...]], list[ThreadStack]] = {}
-    for stack in threads:
-        groups.setdefault((not stack.current, stack.frames), []).append(stack)
-    # Sorting is stable: the failed threads first, the others in the order of the dump.
-    ordered = sorted(groups.items(), key=lambda group: group[0][0])
-    for (standing, frames), stacks in ordered[:_STACKS_MAX]:
-        names = [stack.thread for stack in stacks[:_NAMES_MAX]]
-        more = f" and {len(stacks) - len(names)} more" if len(stacks) > len(names) else ""
-        text.append(f"  {', '.join(names)}{more}", _HEADING if standing else _BAD)
-        waiting = " (waits for a lock)" if waits(stacks[0]) == "lock" else ""
-        text.append(f"{'' if standing else ' ◀ here'}{waiting}\n")
-        _append_frames(text, frames, target)
-    if len(ordered) > _STACKS_MAX:
-        left = sum(len(stacks) for _, stacks in ordered[_STACKS_MAX:])
-        text.append(f"  … {left} more threads\n", _FAINT)
-
-
-def _append_frames(text: Text, frames: Sequence[Frame], target: str) -> None:
-    # The innermost frame always stays: it says in which call of the library the thread is.
-    folded = 0
-    for number, frame in enumerate(frames[:_FRAMES_MAX]):
-        library = is_library(frame.file, target)
-        if library and number:
-            folded += 1
-            continue
-        _append_folded(text, folded)
-        folded = 0
-        style = _FAINT if library else _OURS
-        text.append(f"    {frame.function}", style)
-        text.append(f"  {_display_path(frame.file)}:{frame.line}\n", _FAINT if library else "")
-    _append_folded(text, folded)
-    if len(frames) > _FRAMES_MAX:
-        text.append(f"    … {len(frames) - _FRAMES_MAX} more frames\n", _FAINT)
-
-
-def _append_folded(text: Text, count: int) -> None:
-    if count:
-        text.append(f"    … {count} library frame{'s' if count > 1 else ''}\n", _FAINT)
-
-
 def _append_operations(text: Text, operations: Sequence[RecordedOperation]) -> None:
     if not operations:
         return
@@ -276,14 +233,6 @@ def _setting(name: str, value: object) -> str:
     if isinstance(value, list | tuple):
         value = ", ".join(map(str, value))
     return f"{name.replace('_', ' ')} {value}" if name in _TWO_WORDS else f"{name} {value}"
-
-
-def _display_path(file: str) -> str:
-    """The path as an editor can open it from here."""
-    try:
-        return str(Path(file).relative_to(Path.cwd()))
-    except (OSError, ValueError):
-        return file
 
 
 def one_line(text: str, width: int = 160) -> str:

@@ -6,8 +6,9 @@ other steps are folded into one row, and of a long table the middle is left out.
 
 from __future__ import annotations
 
+import builtins
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from rich.text import Text
 
 from stress.events import Event
+from stress.explanation import Variable, is_preempted, only_reads, until_end, variable_of
 from stress.finding import Finding
 
 #: After an operation: its task could have gone on, and another one did.
@@ -23,15 +25,6 @@ _HEAD_ROWS, _TAIL_ROWS = 20, 50
 _COLUMN_MIN, _COLUMN_MAX, _PLACE_MAX = 14, 40, 26
 _BAD, _FAINT, _HEADING = "bold red", "dim", "bold"
 
-_READING = frozenset({"read", "read item", "contains", "compare", "iterate"})
-# Methods that leave their object as it was: two of them are no conflict.
-_READING_METHODS = frozenset(
-    {
-        "copy", "count", "difference", "endswith", "find", "format", "get", "index",
-        "intersection", "isdisjoint", "issubset", "issuperset", "items", "join", "keys", "qsize",
-        "startswith", "union", "values",
-    }
-)  # fmt: skip
 _WORDS = {
     "begin": "begins",
     "sleep": "sleeps",
@@ -76,6 +69,11 @@ def interleaving_text(finding: Finding, width: int) -> Text:
     return text
 
 
+def words_of(trace: Sequence[Event]) -> Callable[[Event], str]:
+    """How the operations of a trace are told."""
+    return _Words(trace, [True] * len(trace)).words
+
+
 def _append_columns(
     text: Text,
     rows: Sequence[Row],
@@ -116,7 +114,7 @@ def _append_list(
 
 def _rows(finding: Finding) -> Iterator[Row]:
     ends = _ends(finding)
-    trace = _until_failure(finding.trace, ends)
+    trace = until_end(finding.trace, ends)
     if not trace:
         return
     told = _Words(trace, _matters(trace, ends))
@@ -131,7 +129,7 @@ def _rows(finding: Finding) -> Iterator[Row]:
         if told.matters[number]:
             yield from told.folded(run, event)
             run = []
-            yield Row(event.task, told.words(event), _place(event), _is_preempted(event, following))
+            yield Row(event.task, told.words(event), _place(event), is_preempted(event, following))
         else:
             run.append(event)
     yield from told.folded(run, None)
@@ -148,7 +146,7 @@ class _Words:
         self.matters = matters
         self._involved = {e.task for e, matter in zip(trace, matters, strict=True) if matter}
         self._preempted = {
-            before.step for before, after in pairwise(trace) if _is_preempted(before, after)
+            before.step for before, after in pairwise(trace) if is_preempted(before, after)
         }
         self._started = _started(trace)
         owners: dict[str, set[str]] = {}
@@ -167,10 +165,13 @@ class _Words:
             return verb
         if kind in ("read", "write", "delete") and name:
             of = f" of {subject}" if subject and name in self._ambiguous else ""
-            return f"{verb} {name}{of}"
-        if kind == "call" and name:
-            return f"{verb} {name} on {subject}" if subject else f"{verb} {name}"
-        return f"{verb} {subject or name}".rstrip()
+            return f"{verb} {name}{of}" + (f" = {event.value}" if event.value else "")
+        after = f" → {event.value}" if event.value else ""
+        if kind == "call" and name and subject:
+            return f"{name} {'of' if hasattr(builtins, name) else 'on'} {subject}{after}"
+        if kind == "call":
+            return f"{verb} {name or subject}"
+        return f"{verb} {subject or name}".rstrip() + after
 
     def folded(self, run: Sequence[Event], following: Event | None) -> Iterator[Row]:
         """A run of steps that do not matter, as at most one row."""
@@ -212,21 +213,20 @@ def _matters(trace: Sequence[Event], ends: Sequence[Mapping[str, Any]]) -> list[
         event.anchor.kind == "start"
         or number in final
         # Before there is anybody else, nothing is shared yet.
-        or (number >= first and bool(_variables(event) & shared))
+        or (number >= first and variable_of(event) in shared)
         for number, event in enumerate(trace)
     ]
 
 
-def _shared(
-    trace: Sequence[Event], ends: Sequence[Mapping[str, Any]]
-) -> frozenset[tuple[str, str]]:
+def _shared(trace: Sequence[Event], ends: Sequence[Mapping[str, Any]]) -> frozenset[Variable]:
     """Variables that two tasks touch at times when both are there, and one changes."""
-    touching: dict[tuple[str, str], set[int]] = {}
-    changed: set[tuple[str, str]] = set()
+    touching: dict[Variable, set[int]] = {}
+    changed: set[Variable] = set()
     for event in trace[_first_of_another(trace) :]:
-        for variable in _variables(event):
+        variable = variable_of(event)
+        if variable is not None:
             touching.setdefault(variable, set()).add(event.task)
-            if not _only_reads(event):
+            if not only_reads(event):
                 changed.add(variable)
     waited_for = {(str(subject), "") for end in ends for subject in end.get("subjects", ())}
     several = {variable for variable, tasks in touching.items() if len(tasks) > 1}
@@ -238,20 +238,6 @@ def _first_of_another(trace: Sequence[Event]) -> int:
     return next((n for n, event in enumerate(trace) if event.task != first), len(trace))
 
 
-def _variables(event: Event) -> frozenset[tuple[str, str]]:
-    kind, name, subject = event.anchor.kind, event.anchor.name, event.subject
-    if kind in ("begin", "start", "join", "sleep", "yield", "is alive") or not (name or subject):
-        return frozenset()
-    if kind in ("read", "write", "delete"):
-        return frozenset({(subject, name)})
-    return frozenset({(subject, "")}) if subject else frozenset({("", name)})
-
-
-def _only_reads(event: Event) -> bool:
-    kind, name = event.anchor.kind, event.anchor.name
-    return kind in _READING or (kind == "call" and name in _READING_METHODS)
-
-
 def _started(trace: Sequence[Event]) -> Mapping[int, int]:
     """Step of a start to the number of the task that it made; empty where they do not match."""
     starts = [event.step for event in trace if event.anchor.kind == "start"]
@@ -260,23 +246,6 @@ def _started(trace: Sequence[Event]) -> Mapping[int, int]:
     if tasks and max(tasks) > len(starts):
         return {}
     return {step: number for number, step in enumerate(starts, 1)}
-
-
-def _until_failure(trace: Sequence[Event], ends: Sequence[Mapping[str, Any]]) -> Sequence[Event]:
-    """The trace up to what went wrong: others may go on where an exception ended one task."""
-    if len(ends) != 1 or not ends[0].get("over"):
-        return trace
-    of_task = [n for n, event in enumerate(trace) if event.task == int(ends[0]["task"])]
-    return trace[: of_task[-1] + 1] if of_task else trace
-
-
-def _is_preempted(event: Event, following: Event | None) -> bool:
-    return (
-        following is not None
-        and following.task != event.task
-        and following.preempted is not None
-        and following.step == event.step + 1
-    )
 
 
 def _folded(rows: Iterator[Row]) -> list[Row]:

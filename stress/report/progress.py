@@ -64,6 +64,8 @@ def exploration_news(progress: Progress) -> News:
     found = f"{wrong:,} went wrong" if wrong else "no findings"
     left = progress.time_left_s
     count = progress.executions
+    if progress.shrinking:
+        facts = (f"shrinking it, execution {progress.shrinking:,}",)
     return News(count, "executions", facts, found, bool(wrong), progress.elapsed_s, left)
 
 

@@ -1,14 +1,18 @@
 """Guided by a schedule that need not fit: what does not come about is left out.
 
 For shrinking, which tries schedules that nobody has executed yet. Between their switches tasks run
-as long as they can, and then the one with the lowest number goes on.
+as long as they can. Where one cannot go on, that one does which the schedule has next; where it has
+none, the one with the lowest number.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Sequence
 
-from stress.schedule import Schedule, Switch
+from stress.events import Anchor
+from stress.schedule import Schedule
 from stress.strategy import Pending
 
 
@@ -19,6 +23,10 @@ class Guided:
     def __init__(self, schedule: Schedule) -> None:
         self._switches = schedule.switches
         self._done = 0
+        #: Where in the schedule a task is preempted before it does that; None for who cannot go on.
+        self._places: defaultdict[tuple[int, Anchor] | None, list[int]] = defaultdict(list)
+        for place, switch in enumerate(schedule.switches):
+            self._places[None if switch.at is None else (switch.task, switch.at)].append(place)
 
     def begin(self, execution: int) -> bool:
         """The first execution is the only one."""
@@ -27,16 +35,15 @@ class Guided:
 
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
         """As the next switch says that fits here."""
-        at = None if current is None else pending[current].anchor
-        for place in range(self._done, len(self._switches)):
-            switch = self._switches[place]
-            if switch.to in ready and _fits(switch, ready, current, at):
+        key = None
+        if current is not None:
+            anchor = pending[current].anchor
+            assert anchor is not None
+            key = current, anchor
+        places = self._places.get(key, ())
+        for place in places[bisect_left(places, self._done) :]:
+            to = self._switches[place].to
+            if to in ready:
                 self._done = place + 1
-                return switch.to
+                return to
         return ready[0] if current is None else current
-
-
-def _fits(switch: Switch, ready: Sequence[int], current: int | None, at: object) -> bool:
-    if current is None:
-        return switch.at is None and switch.ready == tuple(ready)
-    return switch.at is not None and (switch.task, switch.at) == (current, at)

@@ -20,12 +20,13 @@ import pytest
 
 from stress.errors import InvalidArgument, ScheduleDiverged
 from stress.events import Anchor
-from stress.exploration import Exploration, explore, replay
+from stress.exploration import Exploration, Progress, explore, replay
 from stress.finding import Finding, FindingKind, Verdict
 from stress.reduction import size
 from stress.schedule import Schedule
 from stress.strategies.portfolio import MEMBERS
 from stress.strategy import Pending
+from tests.corpus.yardsticks import reorder
 from tests.stress.engine import programs
 
 
@@ -508,6 +509,16 @@ def test_findings_come_shrunk_where_nobody_says_otherwise() -> None:
     assert shrunk.statistics.executions == plain.statistics.executions
     again = replay(programs.lost_update, after)
     assert [finding.fingerprint for finding in again.findings] == [after.fingerprint]
+
+
+def test_progress_is_told_while_a_finding_is_shrunk() -> None:
+    told: list[Progress] = []
+    explore(reorder(60), on_progress=told.append)
+    shrinking = [progress.shrinking for progress in told if progress.shrinking]
+    assert shrinking == sorted(set(shrinking))
+    assert len(shrinking) > 1
+    assert {progress.findings for progress in told if progress.shrinking} == {1}
+    assert [p.elapsed_s for p in told] == sorted(p.elapsed_s for p in told)
 
 
 def test_a_finding_of_the_portfolio_says_who_found_it() -> None:

@@ -19,6 +19,7 @@ from stress.reduction import (
     Shrinking,
     drop_preemptions,
     drop_switches,
+    pass_over,
     search_below,
     shrink_schedule,
     size,
@@ -68,6 +69,42 @@ def test_preemptions_are_dropped_down_to_those_that_are_needed(needed: tuple[int
     assert state.executions - before <= len(needed) * 4
 
 
+def test_who_only_hands_the_turn_on_is_passed_over() -> None:
+    """From task to task, to the one that matters: no switch of the chain can be left out."""
+    chain = Schedule(
+        0,
+        tuple(
+            Switch(task=n, at=Anchor("write", "x", f"work-{n}", 1), to=n + 1, ready=())
+            for n in range(64)
+        ),
+    )
+
+    def attempt(tried: Schedule) -> Schedule | None:
+        current = 0
+        for one in tried.switches:
+            if one.task != current:
+                return None
+            current = one.to
+        return tried if current == 64 else None
+
+    state = Shrinking(chain, attempt, 1000)
+    assert drop_preemptions(state) is False
+    before = state.executions
+    assert pass_over(state) is True
+    assert [(one.task, one.to) for one in state.best.switches] == [(0, 64)]
+    assert state.executions - before <= 12
+    smallest, count = shrink_schedule(chain, attempt, no_search, 100)
+    assert smallest == state.best
+    assert count < 50
+
+
+def test_one_that_matters_among_many_is_found_in_few_executions() -> None:
+    state = Shrinking(schedule(*range(200)), needing(77), 1000)
+    assert drop_preemptions(state) is True
+    assert state.best == schedule(77)
+    assert state.executions <= 20
+
+
 def test_forced_switches_are_dropped_too() -> None:
     state = Shrinking(schedule(1, 2, 3, forced=(1, 3)), needing(2), 1000)
     assert drop_preemptions(state) is False
@@ -95,7 +132,7 @@ def test_a_search_below_takes_what_is_smaller() -> None:
 
     state = Shrinking(schedule(1, 2, 3), needing(1), 100)
     assert search_below(state, search) is True
-    assert (state.best, state.executions, asked) == (schedule(1), 7, [(3, 50)])
+    assert (state.best, state.executions, asked) == (schedule(1), 7, [(3, 25)])
     assert search_below(state, search) is False
 
 

@@ -165,6 +165,7 @@ class Tape:
         function: str = "main",
         ready: tuple[int, ...] = (),
         preempts: str = "",
+        value: str = "",
     ) -> None:
         kind, _, name = operation.partition(":")
         key = (task, kind, name, function)
@@ -183,6 +184,7 @@ class Tape:
                 ready=ready or (task,),
                 frame=frame,
                 preempted=preempted,
+                value=value,
             )
         )
 
@@ -201,18 +203,21 @@ def lost_update() -> Finding:
     step(0, "start:Thread", "Thread 2", 15)
     step(0, "start:Thread", "Thread 4", 15, ready=(0, 1))
     step(1, "begin", ready=(0, 1, 2), preempts="iterate")
-    step(1, "read:balance", "Account 3", 9, function="Account.pay", ready=(0, 1, 2))
+    pay = {"function": "Account.pay"}
+    three, two = {"ready": (0, 1, 2), **pay}, {"ready": (0, 1), **pay}
+    step(1, "read:balance", "Account 3", 9, value="100", **three)
     step(2, "begin", ready=(0, 1, 2), preempts="write:balance")
-    for name in ("read:balance", "write:balance"):
-        step(2, name, "Account 3", 9, function="Account.pay", ready=(0, 1, 2))
-    step(2, "read:log", "Account 3", 10, function="Account.pay", ready=(0, 1, 2))
-    step(2, "call:append", "list 5", 10, function="Account.pay", ready=(0, 1, 2))
-    step(1, "write:balance", "Account 3", 9, function="Account.pay", ready=(0, 1))
-    step(1, "read:log", "Account 3", 10, function="Account.pay", ready=(0, 1))
-    step(1, "call:append", "list 5", 10, function="Account.pay", ready=(0, 1))
+    step(2, "read:balance", "Account 3", 9, value="100", **three)
+    step(2, "write:balance", "Account 3", 9, value="102", **three)
+    step(2, "read:log", "Account 3", 10, value="[]", **three)
+    step(2, "call:append", "list 5", 10, value="[2]", **three)
+    step(1, "write:balance", "Account 3", 9, value="101", **two)
+    step(1, "read:log", "Account 3", 10, value="[2]", **two)
+    step(1, "call:append", "list 5", 10, value="[2, 1]", **two)
     step(0, "join:Thread", "task 1", 16)
     step(0, "join:Thread", "task 2", 16)
-    step(0, "read:balance", "Account 3", 17)
+    step(0, "read:balance", "Account 3", 17, value="101")
+    frames = [["/src/bank.py", 9, "Account.pay"], ["/src/bank.py", 12, "Payer.run"]]
     return controlled(
         tape,
         kind=FindingKind.EXCEPTION,
@@ -223,6 +228,9 @@ def lost_update() -> Finding:
         details={
             "tasks": {"1": "payer-1", "2": "payer-2"},
             "ends": [end(0, "AssertionError: 101", 17, over=True)],
+            "found_by": "rff",
+            "shrunk": {"executions": 9, "preemptions_before": 5, "switches_before": 7},
+            "conflict": [{"step": 12, "frames": frames}, {"step": 15, "frames": frames}],
         },
         replay_command="hermes-stress replay .stress/findings/exception-dddddddddddd",
         directory=".stress/findings/exception-dddddddddddd",

@@ -70,6 +70,12 @@ def test_a_line_of_an_exploration() -> None:
     assert line == "12,800/20,000 executions · 4,000/s · 3 went wrong · elapsed 3.2 s · left 1.0 s"
 
 
+def test_a_line_of_an_exploration_that_shrinks() -> None:
+    assert news_line(exploration_news(explored(findings=1, shrinking=70))) == (
+        "12,800 executions · shrinking it, execution 70 · 1 went wrong · elapsed 3.2 s"
+    )
+
+
 def test_an_exploration_on_a_terminal(terminal: tuple[Console, io.StringIO]) -> None:
     console, stream = terminal
     with progress_display(console, title="shop:main", news=exploration_news) as update:

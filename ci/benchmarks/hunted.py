@@ -1,0 +1,50 @@
+"""The programs in which bugs are hunted: the corpus of the tests, and yardsticks with more threads.
+
+The corpus lies beside the tests. It is looked for last, so that `stress` is the one installed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+
+#: Mean schedules to the first bug, the best of the published ones: random, PCT-3, POS, SURW (the
+#: authors of SURW, ASPLOS 2025), RFF (its authors, ASPLOS 2024).
+PUBLISHED: Mapping[str, float] = {
+    "reorder_3": 7, "reorder_10": 6, "reorder_100": 6, "twostage": 8, "twostage_100": 56,
+    "stringbuffer": 8, "bluetooth_driver": 36, "wronglock": 1, "stack": 2, "work_queue": 6,
+}  # fmt: skip
+
+
+@cache
+def _programs() -> Mapping[str, Callable[[], None]]:
+    root = str(Path(__file__).parent.parent.parent)
+    if root not in sys.path:
+        sys.path.append(root)
+    from tests.corpus import CASES, yardsticks
+
+    return {
+        **{str(case): case.program for case in CASES if case.kind is not None},
+        "reorder_3": yardsticks.reorder(2),
+        "reorder_10": yardsticks.reorder(9),
+        "reorder_100": yardsticks.reorder(99),
+        "twostage": yardsticks.twostage(1),
+        "twostage_100": yardsticks.twostage(99),
+        "stringbuffer": yardsticks.string_buffer,
+        "bluetooth_driver": yardsticks.bluetooth_driver,
+        "wronglock": yardsticks.wrong_lock,
+        "stack": yardsticks.stack_that_says_it_has_items,
+        "work_queue": yardsticks.work_queue_off_by_one,
+    }
+
+
+def corpus() -> list[str]:
+    """The names of the wrong programs of the corpus."""
+    return [name for name in _programs() if name not in PUBLISHED]
+
+
+def program_of(name: str) -> Callable[[], None]:
+    """The program of that name."""
+    return _programs()[name]
