@@ -5,11 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,18 @@ def child(module: str, *arguments: str, under_peer: bool = False) -> Iterator[Ch
         stderr=subprocess.PIPE,
         text=True,
         env=environment(),
+        # The launcher has a child of its own: they are ended together.
+        start_new_session=True,
     ) as process:
         try:
             yield Child(process, (module, *arguments))
         finally:
-            process.kill()
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class Child:
@@ -67,7 +75,7 @@ class Child:
 
     def ask_in_time(self, question: str, limit_s: float) -> dict[str, Any] | None:
         """The same, or None where no answer comes in so many seconds: then it is ended."""
-        timer = threading.Timer(limit_s, self._process.kill)
+        timer = threading.Timer(limit_s, _kill, [self._process])
         timer.start()
         try:
             return self.ask(question)

@@ -157,7 +157,7 @@ class Execution:
         # Nobody runs meanwhile: what the strategy touches is no access of the program.
         self.current = None
         try:
-            if task.pending.yielding:
+            if self.watch is not None and self.watch.spun:
                 chosen = let_others_go(self, number)
             else:
                 chosen = self.choose(self.ready, self.pendings, number)
@@ -456,7 +456,7 @@ class Execution:
         if self.steps > self._step_limit:
             self.ending = Ending.STEP_LIMIT
             if self.watch is not None:
-                self.watch.conclude()
+                self.watch.conclude(self.ready)
             self.abort()
             self.unwinding.tell_at_point(task, parking)
             return

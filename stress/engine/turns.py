@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+from stress.engine.spinning import IDLE
+
 
 def let_others_go(execution: Any, number: int) -> int:
-    """Who goes instead of a task that spins, whatever the strategy prefers."""
-    others = [other for other in execution.ready if other != number] or [number]
+    """Who goes while some tasks spin, whatever the strategy prefers: one that does not, until
+    something changes; where all do, anybody but the one that had the turn."""
+    spun = execution.watch.spun
+    others = [other for other in execution.ready if other not in spun]
+    if not others:
+        spun.clear()
+        others = [other for other in execution.ready if other != number] or [number]
     if len(others) > execution.least:
-        chosen = int(execution.choose(others, execution.pendings, None))
+        current = number if number in others else None
+        chosen = int(execution.choose(others, execution.pendings, current))
         if len(others) > 1:
             execution.chosen.append(chosen)
-        return chosen
-    if execution.recorder:
-        execution.recorder.took(others[0])
-    return int(others[0])
+    else:
+        chosen = others[0]
+        if execution.recorder:
+            execution.recorder.took(chosen)
+    if execution.pendings[chosen].site.kind not in IDLE:
+        spun.clear()
+    return chosen
 
 
 def tell_deadlock(execution: Any) -> None:

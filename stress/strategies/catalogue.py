@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from stress.errors import InvalidArgument
 from stress.strategies.dfs import DFS
@@ -23,6 +24,7 @@ STRATEGIES: Mapping[str, Callable[[int], Strategy]] = {
     "surw": SURW,
     "rff": RFF,
     "dfs": DFS,
+    "delay": partial(DFS, delays=True),
     "dpor": DPOR,
 }
 

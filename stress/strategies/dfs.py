@@ -1,16 +1,20 @@
-"""Systematic search, fewest preemptions first: every interleaving once, simple ones before others.
+"""Systematic search, simple interleavings first: every one once, by fewest preemptions or delays.
 
 Musuvathi, Qadeer: "Iterative context bounding for systematic testing of multithreaded programs",
-PLDI 2007; beside delay bounding in Thomson, Donaldson, Betts: "Concurrency testing using controlled
-schedulers", TOPC 2016. Most bugs need few preemptions, and few executions have few of them.
+PLDI 2007; Emmi, Qadeer, Rakamarić: "Delay-bounded scheduling", POPL 2011; both compared in Thomson,
+Donaldson, Betts: "Concurrency testing using controlled schedulers", TOPC 2016. Most bugs need few
+preemptions, and few executions have few of them. Where there are many tasks, even those without one
+are many: who goes on where one ends is free. A delay is what it costs to pass over a task whose
+turn it is, also there.
 
-It departs from the paper in that nothing is executed twice: what a bound forbids is kept for later,
-as a node of the tree of choices, and taken up when everything with fewer preemptions is done. When
+It departs from the papers in that nothing is executed twice: what a bound forbids is kept for
+later, as a node of the tree of choices, and taken up when everything that costs less is done. When
 nothing is kept any more, all interleavings were executed.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from stress.errors import ScheduleDiverged
@@ -31,12 +35,14 @@ class _Node:
 
 
 class DFS:
-    """A strategy that ends. It draws nothing at random: the seed is of no consequence."""
+    """A strategy that ends: by fewest preemptions, or by fewest delays. It draws nothing at random:
+    the seed is of no consequence."""
 
     sampled = 0
 
-    def __init__(self, seed: int = 0, kept_max: int = KEPT_MAX) -> None:
-        #: By number of preemptions, what was not tried yet; deepest last.
+    def __init__(self, seed: int = 0, kept_max: int = KEPT_MAX, *, delays: bool = False) -> None:
+        self._delays = delays
+        #: By what it costs, what was not tried yet; deepest last.
         self._kept: list[list[_Node]] = [[]]
         self._kept_max = kept_max
         self._count = 0
@@ -47,7 +53,8 @@ class DFS:
         self._prefix: list[int] = []
         self._step = 0
         self._node: _Node | None = None
-        self._preemptions = 0
+        self._cost = 0
+        self._last = 0
 
     @property
     def complete(self) -> bool:
@@ -64,12 +71,13 @@ class DFS:
             self._execution = execution
         # What an execution saw that was cut short, and is begun anew, it sees again.
         self._new.clear()
-        self._step = self._preemptions = 0
+        self._step = self._cost = self._last = 0
         self._node = None
         return True
 
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
         """As the prefix says; after it the running task as long as it can."""
+        turns = self._in_turn(ready, current)
         if self._step < len(self._prefix):
             chosen = self._prefix[self._step]
             if chosen not in ready:
@@ -78,25 +86,36 @@ class DFS:
                     f"the ready tasks are {list(ready)}: the program does not do the same twice"
                 )
         else:
-            chosen = ready[0] if current is None else current
-            for other in reversed(ready):
-                if other != chosen:
-                    preemptions = self._preemptions + (current is not None)
-                    self._new.append((preemptions, _Node(self._node, other)))
-        if current is not None and chosen != current:
-            self._preemptions += 1
+            chosen = turns[0]
+            for place in range(len(turns) - 1, 0, -1):
+                node = _Node(self._node, turns[place])
+                self._new.append((self._cost + self._price(place, current), node))
+        self._cost += self._price(turns.index(chosen), current)
         self._node = _Node(self._node, chosen)
         self._step += 1
+        self._last = chosen
         return chosen
 
+    def _in_turn(self, ready: Sequence[int], current: int | None) -> Sequence[int]:
+        """The ready tasks, who goes on where nothing is decided first."""
+        if not self._delays:
+            rest = [task for task in ready if task != current]
+            return rest if current is None else [current, *rest]
+        # Round and round.
+        place = bisect_left(ready, self._last if current is None else current)
+        return [*ready[place:], *ready[:place]]
+
+    def _price(self, place: int, current: int | None) -> int:
+        return place if self._delays else int(place > 0 and current is not None)
+
     def _keep_new(self) -> None:
-        for preemptions, node in self._new:
+        for cost, node in self._new:
             if self._count >= self._kept_max:
                 self._kept_all = False
                 return
-            while len(self._kept) <= preemptions:
+            while len(self._kept) <= cost:
                 self._kept.append([])
-            self._kept[preemptions].append(node)
+            self._kept[cost].append(node)
             self._count += 1
 
     def _take_up(self) -> bool:

@@ -115,7 +115,7 @@ class Behaviour:
         self.writes: dict[int, dict[Operation, None]] = {}
         #: How often a read at a place in the source saw a write.
         self.pairs: Counter[tuple[Operation, Source]] = Counter()
-        self._signatures: set[frozenset[tuple[Read, Source]]] = set()
+        self._signatures: set[int] = set()
         self._timelines: set[int] = set()
 
     @property
@@ -137,7 +137,7 @@ class Behaviour:
         seen = [one for one in execution.seen if one.read[0] in self.groups]
         for one in seen:
             self.pairs[one.read[0], one.source] += 1
-        signature = frozenset((one.read, one.source) for one in seen)
+        signature = hash(frozenset((one.read, one.source) for one in seen))
         is_new = signature not in self._signatures
         self._signatures.add(signature)
         return seen, is_new

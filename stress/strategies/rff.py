@@ -15,7 +15,7 @@ one than the first. And in the first execution writes wait as long as anything e
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from stress.strategies.draws import Draws
@@ -39,10 +39,12 @@ class RFF:
         self._draws = Draws(seed)
         self._execution = -1
         self.behaviour = Behaviour()
-        self._planned: set[frozenset[tuple[Read, Source]]] = set()
+        self._planned: set[int] = set()
         self._tries: Counter[tuple[Read, Source]] = Counter()
         self._frontier: list[tuple[tuple[int, ...], Abstract]] = []
         self._abstract: Abstract = {}
+        #: By write, the reads that are to see it.
+        self._wanted: defaultdict[Source, list[Read]] = defaultdict(list)
         # Of the execution that is under way.
         self._reads = ReadsFrom()
         self._priorities: list[float] = []
@@ -58,6 +60,9 @@ class RFF:
             self.learn()
             self._execution = execution
             self._abstract = heapq.heappop(self._frontier)[1] if self._frontier else {}
+            self._wanted = defaultdict(list)
+            for read, source in self._abstract.items():
+                self._wanted[source].append(read)
         self._draws.begin(execution)
         self._reads, self._priorities = ReadsFrom(), []
         return True
@@ -67,8 +72,9 @@ class RFF:
         if not ready:
             return 0
         reads = self._reads
-        while len(self._priorities) < len(pending):
-            self._priorities.append(self._draws.fraction())
+        priorities = self._priorities
+        while len(priorities) < len(pending):
+            priorities.append(self._draws.fraction())
         for task in ready:
             reads.look_at(pending[task])
         chosen = ready[0]
@@ -98,13 +104,15 @@ class RFF:
 
     def _is_to_be_read(self, last: Source, operation: Operation, read: Read) -> bool:
         """Whether somebody is to see what an operation is about to overwrite."""
-        group = self.behaviour.groups.get(operation)
-        return last != operation and any(
-            source == last
-            and self._reads.counts[other] < times
+        wanted = self._wanted.get(last)
+        if wanted is None or last == operation:
+            return False
+        groups = self.behaviour.groups
+        return any(
+            self._reads.counts[other] < times
             and (other, times) != read
-            and self.behaviour.groups.get(other) == group
-            for (other, times), source in self._abstract.items()
+            and groups.get(other) == groups.get(operation)
+            for other, times in wanted
         )
 
     def learn(self) -> None:
@@ -134,7 +142,8 @@ class RFF:
             before[one.read] = one.source
 
     def _plan(self, abstract: Abstract, read: Read, source: Source) -> None:
-        mark = frozenset(abstract.items())
+        # Many are kept for long, and the collector looks through all that is not a number.
+        mark = hash(frozenset(abstract.items()))
         if mark in self._planned or len(self._frontier) >= _KEPT_MAX:
             return
         self._planned.add(mark)

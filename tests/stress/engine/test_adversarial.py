@@ -128,6 +128,48 @@ def test_who_spins_for_nothing_starves(
     assert exploration.findings[0].kind is FindingKind.STARVATION
 
 
+@pytest.mark.parametrize("strategy", ["pct", "rff", "pos", "surw", "dpor", "portfolio"])
+def test_two_that_spin_leave_the_turn_to_whom_they_wait_for(strategy: str) -> None:
+    """Neither to each other, nor for a single step: that one has much to do."""
+
+    def program() -> None:
+        shared, lock = Shared(), threading.Lock()
+
+        def free() -> None:
+            for _ in range(60):
+                with lock:
+                    pass
+            shared.flag = True
+
+        together(lambda: by_flag_alone(shared), lambda: by_flag_alone(shared), free)
+
+    for seed in range(5):
+        exploration = explore(
+            program, strategy=strategy, seed=seed, executions=20, step_limit=20_000
+        )
+        assert exploration.verdict is Verdict.HOLDS, (seed, exploration.reason)
+
+
+def test_who_is_never_chosen_does_not_make_others_starve() -> None:
+    """Where the limit comes before those that spin are found to, nobody knows."""
+
+    def program() -> None:
+        shared, lock = Shared(), threading.Lock()
+
+        def free() -> None:
+            for _ in range(60):
+                with lock:
+                    pass
+            shared.flag = True
+
+        together(lambda: by_flag_alone(shared), free)
+
+    exploration = explore(program, strategy=Stubborn(), executions=1, step_limit=260)
+    assert exploration.findings == ()
+    assert exploration.verdict is Verdict.UNKNOWN
+    assert "came to the step limit of 260; is there a loop that spins?" in exploration.reason
+
+
 def test_who_spins_until_a_moment_is_done_when_it_comes() -> None:
     exploration = explore(spinning(by_deadline, ends=False), executions=5)
     assert exploration.verdict is Verdict.HOLDS, exploration.reason

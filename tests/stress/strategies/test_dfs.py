@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -40,14 +41,29 @@ def preemptions(order: Order, lengths: list[int]) -> int:
     return count
 
 
-def test_it_is_right() -> None:
-    check_strategy(DFS, is_random=False)
+def delays(order: Order, tasks: int) -> int:
+    """How many tasks that could have gone on were passed over, round and round."""
+    lengths = [max((i for t, i in order if t == task), default=-1) + 1 for task in range(tasks)]
+    count, last, done = 0, 0, [0] * tasks
+    for task, index in order:
+        at = last
+        while at != task:
+            count += done[at] < lengths[at]
+            at = (at + 1) % tasks
+        last, done[task] = task, index + 1
+    return count
 
 
-@given(st.lists(st.integers(1, 3), min_size=2, max_size=3))
+@pytest.mark.parametrize("by_delays", [False, True])
+def test_it_is_right(by_delays: bool) -> None:
+    check_strategy(partial(DFS, delays=by_delays), is_random=False)
+
+
+@pytest.mark.parametrize("by_delays", [False, True])
+@given(lengths=st.lists(st.integers(1, 3), min_size=2, max_size=3))
 @settings(max_examples=25, deadline=None)
-def test_every_order_once(lengths: list[int]) -> None:
-    found = orders(lengths, DFS())
+def test_every_order_once(by_delays: bool, lengths: list[int]) -> None:
+    found = orders(lengths, DFS(delays=by_delays))
     all_of_them = math.factorial(sum(lengths)) // math.prod(map(math.factorial, lengths))
     assert len(found) == len({tuple(order) for order in found}) == all_of_them
 
@@ -60,6 +76,38 @@ def test_fewest_preemptions_first() -> None:
     assert counts[0] == 0
     assert counts.count(0) == 6
     assert strategy.complete
+
+
+def test_fewest_delays_first() -> None:
+    lengths = [3, 2, 2]
+    strategy = DFS(delays=True)
+    counts = [delays(order, 3) for order in orders(lengths, strategy)]
+    assert counts == sorted(counts)
+    # One execution without any, and not one for each order of the tasks.
+    assert counts.count(0) == 1
+    assert strategy.complete
+
+
+def test_with_many_tasks_few_delays_find_what_few_preemptions_do_not() -> None:
+    """That the first of nine threads does not go first is one delay, and one of many thousand
+    orders without a preemption."""
+    limits = {"delay": 20, "dfs": 500}
+    found = {
+        name: explore(two_of_nine, strategy=name, executions=limit, shrink=False).findings
+        for name, limit in limits.items()
+    }
+    assert found["delay"]
+    assert found["dfs"] == ()
+
+
+def two_of_nine() -> None:
+    seen: list[int] = []
+    threads = [threading.Thread(target=seen.append, args=(n,)) for n in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen[:2] != [1, 2]
 
 
 def test_what_it_cannot_keep_it_does_not_claim() -> None:
