@@ -23,8 +23,9 @@ from stress.options import check_options, name_of, options_of, origin_of
 from stress.reducer import reduced
 from stress.schedule import Schedule
 from stress.settings import read_settings
-from stress.statistics import Statistics
+from stress.statistics import Coverage, Statistics
 from stress.strategies.catalogue import strategy_of
+from stress.strategies.observed import Observed
 from stress.strategies.replay import ReplayStrategy
 from stress.strategy import Strategy
 
@@ -87,6 +88,7 @@ def explore(
     carrier: str = "auto",
     step_limit: int = 100_000,
     time_limit_s: float | None = None,
+    saturation: int | None = None,
     stop_on_first: bool = True,
     shrink: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
@@ -96,7 +98,8 @@ def explore(
     `program` takes no argument, is the first task, and may start threads. Accesses to shared
     state are scheduling points in the functions of `targets`, modules and packages by name, and
     in `program` itself; by default that is the module of `program`. An execution that takes more
-    than `step_limit` scheduling points is ended; `time_limit_s` bounds the whole, in seconds. With
+    than `step_limit` scheduling points is ended; `time_limit_s` bounds the whole, in seconds, and
+    with `saturation` it ends after so many executions in a row that showed nothing new. With
     `shrink`, findings come with the fewest preemptions that a few more executions find.
 
     It is violated when an exception leaves a task, when tasks deadlock, or when they spin for
@@ -104,14 +107,16 @@ def explore(
     control, or when it does not do the same twice. Raises InvalidArgument for wrong options, and
     KeyboardInterrupt never: then the reason says so.
     """
-    check_options(executions, step_limit, time_limit_s, carrier)
+    check_options(executions, step_limit, time_limit_s, carrier, saturation)
+    made = strategy_of(strategy, seed)
     run = _Run(
         program=program,
-        strategy=strategy_of(strategy, seed),
+        strategy=made if saturation is None or hasattr(made, "coverage") else Observed(made),
         executions=executions,
         seed=seed,
         step_limit=step_limit,
         time_limit_s=time_limit_s,
+        saturation=saturation,
         stop_on_first=stop_on_first,
         on_progress=on_progress,
     )
@@ -235,6 +240,7 @@ class _Run:
     seed: int
     step_limit: int
     time_limit_s: float | None = None
+    saturation: int | None = None
     stop_on_first: bool = True
     on_progress: Callable[[Progress], None] | None = None
     findings: tuple[Finding, ...] = ()
@@ -290,6 +296,9 @@ class _Run:
                 if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
                     self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
                     return
+                if self.saturation is not None and self._is_saturated(self.saturation):
+                    self.reason = f"{self.saturation} executions in a row showed nothing new"
+                    return
                 if self.on_progress is not None and self.elapsed_s >= self.told_s + PROGRESS_S:
                     self.told_s = self.elapsed_s
                     self.on_progress(self._progress())
@@ -300,6 +309,10 @@ class _Run:
             self.reason = "interrupted"
         except (Stalled, Unsuitable, ScheduleDiverged) as error:
             self.ended = str(error)
+
+    def _is_saturated(self, executions: int) -> bool:
+        coverage: Coverage = self.strategy.coverage  # type: ignore[attr-defined]
+        return self.done - coverage.last_new >= executions
 
     def shrink(self, lab: Laboratory) -> None:
         """Make the schedules of the findings smaller. By steps, not by seconds: so that the same
@@ -394,6 +407,7 @@ class _Run:
                 executions_per_s=self.done / elapsed if elapsed else 0.0,
                 clean_executions=clean,
                 complete=self.complete,
+                coverage=getattr(self.strategy, "coverage", None),
             ),
             notices=(
                 *lab.notices,

@@ -31,7 +31,11 @@ def options_of(
 
 
 def check_options(
-    executions: int, step_limit: int, time_limit_s: float | None, carrier: str
+    executions: int,
+    step_limit: int,
+    time_limit_s: float | None,
+    carrier: str,
+    saturation: int | None = None,
 ) -> None:
     """Raises InvalidArgument for options that cannot be."""
     if executions < 1:
@@ -40,6 +44,8 @@ def check_options(
         raise InvalidArgument(f"step_limit is {step_limit}; it must be above 0")
     if time_limit_s is not None and not time_limit_s > 0:
         raise InvalidArgument(f"time_limit_s is {time_limit_s}; it must be above 0")
+    if saturation is not None and saturation < 1:
+        raise InvalidArgument(f"saturation is {saturation}; it must be above 0")
     if carrier not in CARRIERS:
         raise InvalidArgument(
             f"there is no carrier {carrier!r}; choose one of {', '.join(CARRIERS)}"

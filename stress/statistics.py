@@ -9,11 +9,27 @@ CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What different things executions have shown.
+
+    `orders` are those in which tasks came to a shared object, and `interleavings` are told apart by
+    all of these. `reads_from` are the pairs of a write and a read, by their places in the source.
+    `last_new` is the number, from 1, of the last execution with a new pair or order.
+    """
+
+    interleavings: int
+    reads_from: int
+    orders: int
+    last_new: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:
     """Sums over all executions; `tasks_max` is the most that one execution had.
 
     `complete` says that there are no other executions of the program than these; where there may
-    be, `clean_executions` are those that were drawn at random, if none failed.
+    be, `clean_executions` are those that were drawn at random, if none failed. `coverage` is there
+    where somebody looked.
     """
 
     executions: int
@@ -25,6 +41,7 @@ class Statistics:
     executions_per_s: float
     clean_executions: int
     complete: bool = False
+    coverage: Coverage | None = None
 
     @property
     def residual_risk(self) -> float | None:

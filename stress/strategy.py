@@ -76,7 +76,8 @@ class Strategy(Protocol):
     Its randomness comes from its seed alone, so that the same seed makes the same choices. It must
     not keep or change what it is shown. One that comes to an end may have an attribute `complete`,
     which says whether it then has tried everything; one whose executions are not drawn at random an
-    attribute `sampled`, which says how many are. One with an attribute `every_step` that is true
+    attribute `sampled`, which says how many are; one that looks on at what executions show, an
+    attribute `coverage`. One with an attribute `every_step` that is true
     is asked at every step since there is a second task, also where one alone is ready, and the
     release of a lock is a step of its own; at a deadlock it is asked as well, with none that is
     ready, and what it gives is of no matter.

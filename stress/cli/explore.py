@@ -59,6 +59,7 @@ class _Options:
     carrier: str
     step_limit: int
     time_limit_s: float | None
+    saturation: int | None
     stop_on_first: bool
     shrink: bool
 
@@ -82,6 +83,12 @@ def add_explore(commands: Any) -> None:
     add("--carrier", metavar="NAME", help="of tasks: auto, greenlet or thread (default auto)")
     add("--step-limit", type=number, metavar="N", help="of one execution (default 100000)")
     add("--time", type=checked(seconds), metavar="SECONDS", help="end after so long")
+    add(
+        "--saturation",
+        type=number,
+        metavar="N",
+        help="end after so many executions in a row that showed nothing new",
+    )
     add("--all", action="store_true", help="go on after the first finding")
     add("--no-shrink", action="store_true", help="leave findings as they were found")
     add("--json", action="store_true", help="summary as JSON on standard output")
@@ -147,6 +154,7 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> _Options:
         carrier=carrier,
         step_limit=arguments.step_limit or int(defaults["step_limit"].default),
         time_limit_s=arguments.time,
+        saturation=arguments.saturation,
         stop_on_first=not arguments.all,
         shrink=not arguments.no_shrink,
     )
@@ -211,6 +219,8 @@ def _again(program: str, options: _Options, store: FindingStore) -> str:
         words += ["--step-limit", str(options.step_limit)]
     if options.time_limit_s is not None:
         words += ["--time", f"{options.time_limit_s:g}"]
+    if options.saturation is not None:
+        words += ["--saturation", str(options.saturation)]
     words += [] if options.stop_on_first else ["--all"]
     words += [] if options.shrink else ["--no-shrink"]
     if store.directory != DEFAULT_DIRECTORY:

@@ -27,6 +27,12 @@ def exploration_text(
     text.append(f"{counts.steps:,} steps, {counts.context_switches:,} context switches, ")
     text.append(f"{counts.preemptions:,} of them preemptions, ")
     text.append(f"at most {counts.tasks_max} task{_s(counts.tasks_max)}\n")
+    seen = counts.coverage
+    if seen is not None:
+        text.append(f"seen: {seen.interleavings:,} interleaving{_s(seen.interleavings)}, ")
+        text.append(f"{seen.reads_from:,} pair{_s(seen.reads_from)} of a write and a read, ")
+        text.append(f"{seen.orders:,} order{_s(seen.orders)} at shared objects; ")
+        text.append(f"the last new in execution {seen.last_new:,}\n")
     for finding in exploration.findings:
         text.append(f"  {finding.id}", _BAD)
         text.append(f" ×{finding.count}  {one_line(finding.message)}\n")

@@ -1,8 +1,9 @@
 """The portfolio: no strategy is the best for every program, so they share the executions.
 
 At the beginning in a fixed order, in which those come first that need the fewest executions on the
-yardsticks of the field; then whoever has shown new behaviour gets more. New is an order
-in which tasks came to a shared object (see `reads_from`). RFF plans from what any of them showed.
+yardsticks of the field; then whoever has shown new behaviour gets more. New is a pair of a write
+and a read, or an order in which tasks came to a shared object (see `reads_from`). RFF plans from
+what any of them showed.
 
 When DPOR says that there is no other execution, others have some more before the portfolio ends: it
 goes by the operations that are seen, and what code that is not instrumented does to shared objects
@@ -13,7 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from stress.statistics import Coverage
 from stress.strategies.dpor import DPOR
+from stress.strategies.observed import Coverer
 from stress.strategies.pct import PCT
 from stress.strategies.pos import POS
 from stress.strategies.random_walk import RandomWalk
@@ -65,9 +68,10 @@ class Portfolio:
         self._members = {name: _Member(name, make(seed)) for name, make in members.items()}
         self._opening = [name for name in OPENING if name in members]
         self._rff = RFF(seed)
+        self._coverer = Coverer(self._rff.behaviour)
         if "rff" in members:
             self._members["rff"].strategy = self._rff
-        self._execution = -1
+        self._execution = self._learned = -1
         self._current = next(iter(self._members.values()))
         self._reads: ReadsFrom | None = None
         #: Whether a member has come to an end that is that of all executions, and how many of
@@ -92,6 +96,12 @@ class Portfolio:
         return sum(m.executions for m in members if not hasattr(m.strategy, "sampled"))
 
     @property
+    def coverage(self) -> Coverage:
+        """Of the executions of all members."""
+        self._learn()
+        return self._coverer.coverage
+
+    @property
     def shares(self) -> Mapping[str, int]:
         """How many executions each member had."""
         return {member.name: member.executions for member in self._members.values()}
@@ -99,8 +109,7 @@ class Portfolio:
     def begin(self, execution: int) -> bool:
         """The next execution of a member."""
         if execution != self._execution:
-            if self._execution >= 0:
-                self._learn()
+            self._learn()
             self._execution = execution
             while not self._pass_on():
                 if all(member.ended for member in self._members.values()):
@@ -145,13 +154,16 @@ class Portfolio:
         return True
 
     def _learn(self) -> None:
+        """From the last execution, once."""
+        if self._learned == self._execution:
+            return
+        self._learned = self._execution
         member = self._current
-        known = self._rff.behaviour.timelines
         if self._reads is not None:
             self._rff.learn_from(self._reads)
         else:
             self._rff.learn()
-        is_new = self._rff.behaviour.timelines > known
+        is_new = self._coverer.count()
         member.news += _LATELY * (is_new - member.news)
         if self._execution >= len(self._opening):
             has_plan = member.name != "rff" or self._rff.planned

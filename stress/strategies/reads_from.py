@@ -115,13 +115,15 @@ class Behaviour:
         self.writes: dict[int, dict[Operation, None]] = {}
         #: How often a read at a place in the source saw a write.
         self.pairs: Counter[tuple[Operation, Source]] = Counter()
+        #: By what each read saw.
         self._signatures: set[int] = set()
         self._timelines: set[int] = set()
+        self._interleavings: set[int] = set()
 
     @property
-    def signatures(self) -> int:
-        """How many different executions there were, by what each read saw."""
-        return len(self._signatures)
+    def interleavings(self) -> int:
+        """How many different executions there were, by the orders at all objects."""
+        return len(self._interleavings)
 
     @property
     def timelines(self) -> int:
@@ -130,10 +132,13 @@ class Behaviour:
 
     def add(self, execution: ReadsFrom) -> tuple[Sequence[Seen], bool]:
         """What the reads of shared places saw, and whether an execution was never so before."""
+        timelines = []
         for place in execution.places.values():
             if place.changed and len(place.tasks) > 1:
                 number = self._join(place)
-                self._timelines.add(hash((number, tuple(place.timeline))))
+                timelines.append(hash((number, tuple(place.timeline))))
+        self._timelines.update(timelines)
+        self._interleavings.add(hash(tuple(sorted(timelines))))
         seen = [one for one in execution.seen if one.read[0] in self.groups]
         for one in seen:
             self.pairs[one.read[0], one.source] += 1

@@ -1,4 +1,4 @@
-"""Atomic variables. No target of an exploration: each of their operations is one scheduling point."""
+"""Atomic variables. No target of explorations: each of their operations is one point."""
 
 from __future__ import annotations
 
