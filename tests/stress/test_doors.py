@@ -142,7 +142,7 @@ def test_the_signatures_are_those_that_are_promised() -> None:
         "program strategy executions seed targets carrier step_limit time_limit_s stop_on_first"
     )
     assert [
-        name for name in parameters if name not in ("shrink", "on_progress")
+        name for name in parameters if name not in ("saturation", "shrink", "on_progress")
     ] == promised.split()
     assert list(inspect.signature(stress.check_threads).parameters)[:3] == [
         "setup", "workers", "invariant",
