@@ -1,81 +1,29 @@
-"""Controlled execution of a program, over and over: where engine and strategies meet."""
+"""Controlled execution of a program, over and over: the doors."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stress.controlled import Laboratory, Repeatability, Unsuitable, laboratory
-from stress.diagnosis import diagnose, is_wrong, merged
+from stress.controlled import Unsuitable, laboratory
+from stress.diagnosis import diagnose, is_wrong
 from stress.engine.fork_join import fork_join
-from stress.engine.outcome import Ending, Outcome
-from stress.engine.recursion import TOO_DEEP
 from stress.engine.stalls import Stalled
-from stress.errors import FindingsFound, InvalidArgument, InvariantViolated, ScheduleDiverged
-from stress.finding import Finding, Verdict
-from stress.finding_store import DEFAULT_DIRECTORY, FindingStore
+from stress.errors import InvalidArgument, InvariantViolated, ScheduleDiverged
+from stress.explorer import Exploration as Exploration
+from stress.explorer import Explorer
+from stress.explorer import Progress as Progress
+from stress.finding import Finding
+from stress.finding_store import FindingStore
 from stress.options import check_options, name_of, options_of, origin_of
-from stress.reducer import reduced
 from stress.schedule import Schedule
-from stress.settings import read_settings
-from stress.statistics import Coverage, Statistics
 from stress.strategies.catalogue import strategy_of
+from stress.strategies.focused import Focused
 from stress.strategies.observed import Observed
 from stress.strategies.replay import ReplayStrategy
 from stress.strategy import Strategy
-
-#: How often progress is told, at most.
-PROGRESS_S = 0.1
-#: What findings are shrunk with at most.
-SHRINK_EXECUTIONS, SHRINK_STEPS = 200, 100_000
-#: Why a systematic strategy ends.
-COMPLETE = "all interleavings were executed"
-
-
-@dataclass(frozen=True, slots=True)
-class Exploration:
-    """What came of exploring a program. `reason` says why it stopped.
-
-    `notices` tells what else the user should know, a sentence each: calls that were not under
-    control, targets without a function, a change of carrier.
-    """
-
-    verdict: Verdict
-    reason: str
-    findings: tuple[Finding, ...]
-    statistics: Statistics
-    notices: tuple[str, ...] = ()
-
-    def raise_if_violated(self) -> None:
-        """Raises FindingsFound, an AssertionError whose text is the report of the findings.
-
-        They are kept where `hermes-stress` keeps them too, so that they can be replayed.
-        """
-        # pytest then shows the line of the test that asked, and the report.
-        __tracebackhide__ = True
-        if self.verdict is Verdict.VIOLATED:
-            from stress.report.console import render_finding
-
-            findings = [_kept(finding) for finding in self.findings]
-            raise FindingsFound("\n\n".join(map(render_finding, findings)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far an exploration is; `findings` counts executions that went wrong, and `shrinking`
-    those that were made to shrink what was found."""
-
-    executions: int
-    elapsed_s: float
-    findings: int
-    executions_per_s: float
-    time_left_s: float | None
-    shrinking: int = 0
 
 
 def explore(
@@ -89,6 +37,7 @@ def explore(
     step_limit: int = 100_000,
     time_limit_s: float | None = None,
     saturation: int | None = None,
+    focus: bool = False,
     stop_on_first: bool = True,
     shrink: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
@@ -100,6 +49,7 @@ def explore(
     in `program` itself; by default that is the module of `program`. An execution that takes more
     than `step_limit` scheduling points is ended; `time_limit_s` bounds the whole, in seconds, and
     with `saturation` it ends after so many executions in a row that showed nothing new. With
+    `focus`, a strategy that draws at random is mostly asked where tasks touch what they share. With
     `shrink`, findings come with the fewest preemptions that a few more executions find.
 
     It is violated when an exception leaves a task, when tasks deadlock, or when they spin for
@@ -108,10 +58,9 @@ def explore(
     KeyboardInterrupt never: then the reason says so.
     """
     check_options(executions, step_limit, time_limit_s, carrier, saturation)
-    made = strategy_of(strategy, seed)
-    run = _Run(
+    run = Explorer(
         program=program,
-        strategy=made if saturation is None or hasattr(made, "coverage") else Observed(made),
+        strategy=_made(strategy, seed, focus, saturation),
         executions=executions,
         seed=seed,
         step_limit=step_limit,
@@ -155,7 +104,7 @@ def replay(
     targets, carrier, step_limit = options_of(settings, targets, carrier, step_limit)
     check_options(1, step_limit, None, carrier)
     strategy = ReplayStrategy(schedule)
-    run = _Run(
+    run = Explorer(
         program=program, strategy=strategy, executions=1, seed=schedule.seed, step_limit=step_limit
     )
     with laboratory(program, targets, carrier) as lab:
@@ -201,6 +150,17 @@ def check_threads(
     )
 
 
+def _made(strategy: str | Strategy, seed: int, focus: bool, saturation: int | None) -> Strategy:
+    made = strategy_of(strategy, seed)
+    if focus and not hasattr(made, "scheduled"):
+        if hasattr(made, "complete") or getattr(made, "every_step", False):
+            raise InvalidArgument(
+                f"strategy {strategy!r} goes by all operations; focus is for random, pct, pos, surw"
+            )
+        made = Focused(made)
+    return made if saturation is None or hasattr(made, "coverage") else Observed(made)
+
+
 class ThreeFunctions:
     """The program of `check_threads`."""
 
@@ -228,254 +188,6 @@ class ThreeFunctions:
         fork_join(self._workers, state)
         if not self._invariant(state):
             raise InvariantViolated(f"invariant {name_of(self._invariant)!r} does not hold")
-
-
-@dataclass
-class _Run:
-    """The mutable state of one exploration."""
-
-    program: Callable[[], object]
-    strategy: Strategy
-    executions: int
-    seed: int
-    step_limit: int
-    time_limit_s: float | None = None
-    saturation: int | None = None
-    stop_on_first: bool = True
-    on_progress: Callable[[Progress], None] | None = None
-    findings: tuple[Finding, ...] = ()
-    reason: str = ""
-    rehearsal: Repeatability = field(default_factory=Repeatability)
-    ended: str = ""
-    limits_hit: int = 0
-    done: int = 0
-    wrong: int = 0
-    real_choices: int = 0
-    tasks: int = 0
-    steps: int = 0
-    context_switches: int = 0
-    preemptions: int = 0
-    uncontrolled: dict[str, None] = field(default_factory=dict)
-    interrupted: bool = False
-    complete: bool = False
-    began: float = field(default_factory=time.perf_counter)
-    #: When there was nothing left to explore: to shrink takes longer.
-    over: float | None = None
-    shrinking: int = 0
-    told_s: float = 0.0
-
-    @property
-    def elapsed_s(self) -> float:
-        return (self.over or time.perf_counter()) - self.began
-
-    def explore(self, lab: Laboratory) -> None:
-        self.reason = f"all {self.executions} executions are done"
-        try:
-            self.rehearsal = lab.check_repeatable(self.program, self.seed, self.step_limit)
-            self.began = time.perf_counter()
-            for number in range(self.executions):
-                outcome = lab.execute(
-                    self.program,
-                    self.strategy,
-                    number=number,
-                    seed=self.seed,
-                    step_limit=self.step_limit,
-                )
-                if outcome is None:
-                    self.complete = bool(getattr(self.strategy, "complete", False))
-                    self.reason = (
-                        COMPLETE if self.complete else "the strategy has nothing left to try"
-                    )
-                    return
-                if self._judge(lab, number, outcome) and self.stop_on_first:
-                    self.reason = "the first finding was asked for"
-                    return
-                if outcome.stuck:
-                    self.reason = "a task could not be ended, and is left where it is"
-                    return
-                if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
-                    self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
-                    return
-                if self.saturation is not None and self._is_saturated(self.saturation):
-                    self.reason = f"{self.saturation} executions in a row showed nothing new"
-                    return
-                if self.on_progress is not None and self.elapsed_s >= self.told_s + PROGRESS_S:
-                    self.told_s = self.elapsed_s
-                    self.on_progress(self._progress())
-            if getattr(self.strategy, "complete", False):
-                self.complete, self.reason = True, COMPLETE
-        except KeyboardInterrupt:
-            self.interrupted = True
-            self.reason = "interrupted"
-        except (Stalled, Unsuitable, ScheduleDiverged) as error:
-            self.ended = str(error)
-
-    def _is_saturated(self, executions: int) -> bool:
-        coverage: Coverage = self.strategy.coverage  # type: ignore[attr-defined]
-        return self.done - coverage.last_new >= executions
-
-    def shrink(self, lab: Laboratory) -> None:
-        """Make the schedules of the findings smaller. By steps, not by seconds: so that the same
-        finding always becomes the same, and a long execution is not made too often."""
-        self.over = time.perf_counter()
-        origin = origin_of(self.program, lab, self.step_limit)
-        kept = []
-        for finding in self.findings:
-            limit = min(SHRINK_EXECUTIONS, SHRINK_STEPS // max(len(finding.trace), 1))
-            smaller = None
-            if limit > 1 and finding.trace and not self.interrupted:
-                try:
-                    smaller = reduced(
-                        self.program, finding, lab, origin, self.step_limit, limit, self._shrinks
-                    )
-                except KeyboardInterrupt:
-                    self.interrupted = True
-            kept.append(smaller or finding)
-        self.findings = tuple(kept)
-
-    def _shrinks(self) -> None:
-        """Tell that one more execution is made to shrink."""
-        self.shrinking += 1
-        elapsed = time.perf_counter() - self.began
-        if self.on_progress is not None and elapsed >= self.told_s + PROGRESS_S:
-            self.told_s = elapsed
-            told = replace(self._progress(), elapsed_s=elapsed, time_left_s=None)
-            self.on_progress(replace(told, shrinking=self.shrinking))
-
-    def _judge(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
-        if not self.add(outcome):
-            return False
-        if lab.outsiders and not outcome.failures:
-            # What nobody under control can end, one of those might.
-            names = ", ".join(lab.outsiders)
-            self.uncontrolled[f"threads from before ({names}); start them in the program"] = None
-            return False
-        origin = origin_of(self.program, lab, self.step_limit)
-        execution, note = lab.explain(self.program, outcome, number, self.seed, self.step_limit)
-        too_deep = TOO_DEEP in execution.outcome.uncontrolled
-        if too_deep and not any(isinstance(f.error, RecursionError) for f in outcome.failures):
-            # What came up in our midst may have left things half done.
-            self.uncontrolled[TOO_DEEP] = None
-            return False
-        found = (self._found_by(finding) for finding in diagnose(execution, origin, note))
-        self.findings = merged((*self.findings, *found))
-        return True
-
-    def _found_by(self, finding: Finding) -> Finding:
-        member = getattr(self.strategy, "member", "")
-        if not member:
-            return finding
-        return replace(finding, details={**finding.details, "found_by": member})
-
-    def add(self, outcome: Outcome) -> bool:
-        """Count an execution; gives whether it shows a defect."""
-        self.done += 1
-        self.steps += outcome.steps
-        self.context_switches += outcome.context_switches
-        self.preemptions += outcome.preemptions
-        # What is rare is looked at first: this is called for each of many thousand executions.
-        if outcome.chosen:
-            self.real_choices += 1
-        if outcome.tasks > self.tasks:
-            self.tasks = outcome.tasks
-        if outcome.uncontrolled:
-            self.uncontrolled.update(dict.fromkeys(outcome.uncontrolled))
-        if outcome.ending is Ending.STEP_LIMIT:
-            self.limits_hit += 1
-        wrong = is_wrong(outcome)
-        self.wrong += wrong
-        return wrong
-
-    def conclude(self, lab: Laboratory) -> Exploration:
-        if not self.findings and not lab.outsiders:
-            self._add_rehearsal(lab)
-        verdict, why = self._verdict(lab)
-        elapsed = self.elapsed_s
-        sampled = self.done if self.complete else getattr(self.strategy, "sampled", self.done)
-        clean = 0 if self.wrong else min(sampled, self.done)
-        return Exploration(
-            verdict=verdict,
-            reason=why or self.reason,
-            findings=self.findings,
-            statistics=Statistics(
-                executions=self.done,
-                steps=self.steps,
-                context_switches=self.context_switches,
-                preemptions=self.preemptions,
-                tasks_max=self.tasks,
-                elapsed_s=elapsed,
-                executions_per_s=self.done / elapsed if elapsed else 0.0,
-                clean_executions=clean,
-                complete=self.complete,
-                coverage=getattr(self.strategy, "coverage", None),
-            ),
-            notices=(
-                *lab.notices,
-                *filter(None, (self.rehearsal.difference, self.rehearsal.notice)),
-            ),
-        )
-
-    def _add_rehearsal(self, lab: Laboratory) -> None:
-        """What went wrong before the strategy was asked, and never again, is not lost."""
-        origin = origin_of(self.program, lab, self.step_limit)
-        rehearsal = self.rehearsal
-        note = rehearsal.difference or rehearsal.at_first
-        for execution in rehearsal.executions:
-            if is_wrong(execution.outcome):
-                self.wrong += 1
-                self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
-
-    def _progress(self) -> Progress:
-        elapsed = self.elapsed_s
-        rate = self.done / elapsed if elapsed else 0.0
-        left = [] if self.time_limit_s is None else [self.time_limit_s - elapsed]
-        if rate:
-            left.append((self.executions - self.done) / rate)
-        return Progress(
-            executions=self.done,
-            elapsed_s=elapsed,
-            findings=self.wrong,
-            executions_per_s=rate,
-            time_left_s=max(0.0, min(left)) if left else None,
-        )
-
-    def _verdict(self, lab: Laboratory) -> tuple[Verdict, str]:
-        if self.findings:
-            return Verdict.VIOLATED, ""
-        if self.ended:
-            return Verdict.UNKNOWN, self.ended
-        if self.interrupted and not self.done:
-            return Verdict.UNKNOWN, "interrupted before the first execution was done"
-        if self.uncontrolled:
-            return Verdict.UNKNOWN, f"not under control: {'; '.join(self.uncontrolled)}"
-        if self.limits_hit:
-            return (
-                Verdict.UNKNOWN,
-                f"{self.limits_hit} of {self.done} executions came to the step limit of "
-                f"{self.step_limit}; is there a loop that spins?",
-            )
-        if self.rehearsal.difference:
-            return Verdict.UNKNOWN, self.rehearsal.difference
-        if not self.real_choices:
-            instead = " ".join(lab.missing_notices)
-            return (
-                Verdict.UNKNOWN,
-                "no execution ever had two ready tasks, so nothing was explored"
-                + (f"; {instead}" if instead else ""),
-            )
-        if lab.missing_notices:
-            return Verdict.UNKNOWN, " ".join(lab.missing_notices)
-        return (Verdict.UNKNOWN if self.interrupted else Verdict.HOLDS), ""
-
-
-def _kept(finding: Finding) -> Finding:
-    """The finding as it is on disk, its count aside; itself where it cannot be written."""
-    try:
-        directory = read_settings(Path("pyproject.toml"), os.environ).findings
-        saved = FindingStore(directory or DEFAULT_DIRECTORY).save(finding)
-    except InvalidArgument:
-        return finding
-    return replace(saved, count=finding.count)
 
 
 def _modules(*functions: Any) -> tuple[str, ...]:

@@ -29,7 +29,8 @@ class Statistics:
 
     `complete` says that there are no other executions of the program than these; where there may
     be, `clean_executions` are those that were drawn at random, if none failed. `coverage` is there
-    where somebody looked.
+    where somebody looked. `scheduled` is at what share of the operations with a choice the strategy
+    was asked (0 to 1).
     """
 
     executions: int
@@ -42,6 +43,7 @@ class Statistics:
     clean_executions: int
     complete: bool = False
     coverage: Coverage | None = None
+    scheduled: float = 1.0
 
     @property
     def residual_risk(self) -> float | None:

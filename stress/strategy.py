@@ -74,13 +74,16 @@ class Strategy(Protocol):
     """Chooses the next task at every scheduling point; lives across executions.
 
     Its randomness comes from its seed alone, so that the same seed makes the same choices. It must
-    not keep or change what it is shown. One that comes to an end may have an attribute `complete`,
-    which says whether it then has tried everything; one whose executions are not drawn at random an
-    attribute `sampled`, which says how many are; one that looks on at what executions show, an
-    attribute `coverage`. One with an attribute `every_step` that is true
-    is asked at every step since there is a second task, also where one alone is ready, and the
-    release of a lock is a step of its own; at a deadlock it is asked as well, with none that is
-    ready, and what it gives is of no matter.
+    not keep or change what it is shown. It may say more of itself by attributes:
+
+    - `complete`, of one that comes to an end: whether it then has tried everything;
+    - `sampled`, of one whose executions are not all drawn at random: how many are;
+    - `coverage`, of one that looks on at what executions show;
+    - `scheduled`, of one that passes over choices: at what share of them it did not (0 to 1);
+    - `member`, of one that consists of others: who made the last execution;
+    - `every_step`: if it is true, the strategy is asked at every step since there is a second task,
+      also where one alone is ready, and the release of a lock is a step of its own; at a deadlock
+      it is asked as well, with none that is ready, and what it gives is of no matter.
     """
 
     def begin(self, execution: int) -> bool:

@@ -23,6 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("program", "diagnosis"),
     ("controlled",),
     ("options", "reducer"),
+    ("explorer",),
     ("api", "conformance", "exploration"),
     ("shrinking", "campaign", "gate"),
     ("cli", "pytest_plugin", "__main__"),

@@ -28,7 +28,9 @@ STRATEGIES = ("portfolio", "rff", "dpor", "surw", "pos", "pct", "random")
 PATIENCE_S = 2.0
 
 #: Executions and seconds that each tool has beside the peers.
-PEER_CAP, PEER_LIMIT_S = 2_000, 10.0
+PEER_CAP, PEER_LIMIT_S = 2_000, 5.0
+#: A peer that does not answer by then hangs, and is ended.
+PEER_HANGS_S = 20.0
 DOORS = {"frontrun": ("dpor", "random"), "interleave": ("pct", "random")}
 PACKAGES = {"frontrun": "frontrun", "interleave": "interleave_test"}
 FASTER = Bar(1, at_least=False)
@@ -116,7 +118,7 @@ def corpus_row(name: str, hunt: Hunt) -> Row:
 
 def beside_peers(quick: bool, news: News) -> list[Row]:
     """Each wrong program of the corpus with the defaults of each tool."""
-    seeds = 1 if quick else 5
+    seeds = 1 if quick else 3
     rows = []
     for peer, doors in DOORS.items():
         if not (peer_is_installed() if peer == "frontrun" else _has(PACKAGES[peer])):
@@ -146,7 +148,7 @@ def in_time(asked: Child, program: str, seeds: int) -> tuple[Hunt, bool]:
         question = {
             "program": program, "seed": seed, "executions": PEER_CAP, "limit_s": PEER_LIMIT_S,
         }  # fmt: skip
-        answer = asked.ask_in_time(json.dumps(question), 6 * PEER_LIMIT_S)
+        answer = asked.ask_in_time(json.dumps(question), PEER_HANGS_S)
         if not hunt.add(answer):
             return hunt, answer is not None
     return hunt, True

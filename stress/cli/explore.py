@@ -60,6 +60,7 @@ class _Options:
     step_limit: int
     time_limit_s: float | None
     saturation: int | None
+    focus: bool
     stop_on_first: bool
     shrink: bool
 
@@ -89,6 +90,7 @@ def add_explore(commands: Any) -> None:
         metavar="N",
         help="end after so many executions in a row that showed nothing new",
     )
+    add("--focus", action="store_true", help="choose mostly where tasks touch what they share")
     add("--all", action="store_true", help="go on after the first finding")
     add("--no-shrink", action="store_true", help="leave findings as they were found")
     add("--json", action="store_true", help="summary as JSON on standard output")
@@ -155,6 +157,7 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> _Options:
         step_limit=arguments.step_limit or int(defaults["step_limit"].default),
         time_limit_s=arguments.time,
         saturation=arguments.saturation,
+        focus=arguments.focus,
         stop_on_first=not arguments.all,
         shrink=not arguments.no_shrink,
     )
@@ -221,6 +224,7 @@ def _again(program: str, options: _Options, store: FindingStore) -> str:
         words += ["--time", f"{options.time_limit_s:g}"]
     if options.saturation is not None:
         words += ["--saturation", str(options.saturation)]
+    words += ["--focus"] if options.focus else []
     words += [] if options.stop_on_first else ["--all"]
     words += [] if options.shrink else ["--no-shrink"]
     if store.directory != DEFAULT_DIRECTORY:

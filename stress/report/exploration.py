@@ -27,6 +27,11 @@ def exploration_text(
     text.append(f"{counts.steps:,} steps, {counts.context_switches:,} context switches, ")
     text.append(f"{counts.preemptions:,} of them preemptions, ")
     text.append(f"at most {counts.tasks_max} task{_s(counts.tasks_max)}\n")
+    if counts.scheduled < 1:
+        text.append(
+            f"scheduled: {counts.scheduled:.0%} of the operations with a choice; the others "
+        )
+        text.append("touch nothing that is seen to be shared\n")
     seen = counts.coverage
     if seen is not None:
         text.append(f"seen: {seen.interleavings:,} interleaving{_s(seen.interleavings)}, ")

@@ -61,6 +61,11 @@ class Observed:
         return int(getattr(self._strategy, "sampled", self._execution + 1))
 
     @property
+    def scheduled(self) -> float:
+        """As the strategy says."""
+        return float(getattr(self._strategy, "scheduled", 1.0))
+
+    @property
     def coverage(self) -> Coverage:
         """Of all executions up to now."""
         self._learn()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from stress.statistics import Coverage
 from stress.strategies.dpor import DPOR
+from stress.strategies.focused import Focused
 from stress.strategies.observed import Coverer
 from stress.strategies.pct import PCT
 from stress.strategies.pos import POS
@@ -31,8 +32,13 @@ OPENING = (
     "rff", "dpor", "rff",
 )  # fmt: skip
 MEMBERS: Mapping[str, Callable[[int], Strategy]] = {
-    "rff": RFF, "dpor": DPOR, "surw": SURW, "pos": POS, "pct": PCT, "random": RandomWalk,
-}  # fmt: skip
+    "rff": RFF,
+    "dpor": DPOR,
+    "surw": SURW,
+    "pos": lambda seed: Focused(POS(seed)),
+    "pct": PCT,
+    "random": lambda seed: Focused(RandomWalk(seed)),
+}
 #: Executions of others after which it is believed that there are no more.
 SECOND_LOOK = 100
 #: Shares of the executions after these, times what part of them was new.
@@ -78,6 +84,7 @@ class Portfolio:
         #: others are still to be made then.
         self._exhausted = False
         self._left = SECOND_LOOK
+        self._choices = 0
 
     @property
     def complete(self) -> bool:
@@ -100,6 +107,13 @@ class Portfolio:
         """Of the executions of all members."""
         self._learn()
         return self._coverer.coverage
+
+    @property
+    def scheduled(self) -> float:
+        """At what share of the operations with a choice a member was asked (0 to 1)."""
+        strategies = [member.strategy for member in self._members.values()]
+        passed = sum(one.passed for one in strategies if isinstance(one, Focused))
+        return 1.0 - passed / self._choices if self._choices else 1.0
 
     @property
     def shares(self) -> Mapping[str, int]:
@@ -126,6 +140,7 @@ class Portfolio:
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
         """As the member does; those that see choices only are asked for these."""
         member = self._current
+        self._choices += len(ready) > 1
         if len(ready) > 1 or member.every_step:
             chosen = member.strategy.choose(ready, pending, current)
         else:

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
 
 import stress
-from stress import exploration
+from stress import explorer
 from stress.cli import ExitCode, main
 from stress.finding_store import FindingStore
 from stress.statistics import Statistics
@@ -501,8 +501,8 @@ def test_without_the_extra_one_sentence_says_what_to_install() -> None:
 
 
 def test_progress_is_told_by_time_and_not_by_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exploration, "PROGRESS_S", 0.0)
-    told: list[exploration.Progress] = []
+    monkeypatch.setattr(explorer, "PROGRESS_S", 0.0)
+    told: list[explorer.Progress] = []
 
     def program() -> None:
         threading.Thread(target=lambda: None).start()

@@ -142,7 +142,7 @@ def test_the_signatures_are_those_that_are_promised() -> None:
         "program strategy executions seed targets carrier step_limit time_limit_s stop_on_first"
     )
     assert [
-        name for name in parameters if name not in ("saturation", "shrink", "on_progress")
+        name for name in parameters if name not in ("saturation", "focus", "shrink", "on_progress")
     ] == promised.split()
     assert list(inspect.signature(stress.check_threads).parameters)[:3] == [
         "setup", "workers", "invariant",
@@ -233,7 +233,7 @@ def test_in_pytest_the_report_is_what_one_sees(tmp_path: Path) -> None:
     )
     assert done.returncode == 1, done.stdout
     assert ">       explore(program).raise_if_violated()" in done.stdout, "the line of the test"
-    assert "exploration.py" not in done.stdout.replace("stress/exploration.py:", ""), done.stdout
+    assert "explorer.py" not in done.stdout.replace("stress/explorer.py:", ""), done.stdout
     assert "raise FindingsFound" not in done.stdout
     assert "interleaving" in done.stdout
     assert "write balance" in done.stdout
