@@ -21,6 +21,7 @@ from benchmarks.scaling import scaling
 from benchmarks.single_task import single_task
 from benchmarks.step import step
 from benchmarks.throughput import throughput
+from benchmarks.twins import clean
 from stress.engine import is_compiled
 
 #: Where there is no terminal.
@@ -39,6 +40,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "mixed": mixed,
     "first-bug": first_bug,
     "peers": beside_peers,
+    "twins": clean,
 }
 
 

@@ -81,6 +81,8 @@ class _Tried:
         self._origin = origin
         self._step_limit = step_limit
         self._on_execution = on_execution
+        # Fewest preemptions first: it goes on where a search before ended.
+        self._systematic, self._searched = DFS(), 0
         #: Only that one is kept: the collector looks through all that is.
         self.smallest: Finding | None = None
 
@@ -102,28 +104,28 @@ class _Tried:
 
     def search(self, below: int, limit: int) -> tuple[Schedule | None, int]:
         """Systematically, fewest preemptions first: see `stress.reduction.Search`."""
-        strategy = DFS()
-        for number in range(limit):
+        for made in range(limit):
             self._on_execution()
+            number, self._searched = self._searched, self._searched + 1
             try:
                 outcome = self._lab.execute(
                     self._program,
-                    strategy,
+                    self._systematic,
                     number=number,
                     seed=self._seed,
                     step_limit=self._step_limit,
                 )
             except (Stalled, Unsuitable, ScheduleDiverged):
-                return None, number
+                return None, made
             if outcome is None or outcome.preemptions >= below:
-                return None, number
+                return None, made
             if is_wrong(outcome):
                 execution, note = self._lab.explain(
                     self._program, outcome, number, self._seed, self._step_limit
                 )
                 found = None if note else self._keep(execution)
                 if found is not None:
-                    return found, number + 1
+                    return found, made + 1
         return None, limit
 
     def _keep(self, execution: Execution) -> Schedule | None:

@@ -1,9 +1,10 @@
 """Shrinking: the same defect with the fewest preemptions, and then the shortest schedule.
 
 Delta debugging (Zeller, Hildebrandt: "Simplifying and isolating failure-inducing input", TSE 2002)
-on the switches of a schedule, and before it a systematic search below what is known, which finds
-defects of few preemptions at once. It counts executions, not seconds, so that the same finding
-always shrinks to the same. This module knows schedules only: how one is executed is the caller's.
+on the switches of a schedule; before it, and after it with what is left, a systematic search below
+what is known, which finds defects of few preemptions at once. It counts executions, not seconds, so
+that the same finding always shrinks to the same. This module knows schedules only: how one is
+executed is the caller's.
 """
 
 from __future__ import annotations
@@ -60,16 +61,20 @@ def shrink_schedule(
     """The smallest schedule with the same defect that is found in so many executions, and their
     number. Shrinking the result again gives the same."""
     state = Shrinking(schedule, attempt, limit)
-    search_below(state, search)
-    while _in_parts(state, _preemptions, *_ALL) or drop_switches(state):
-        pass
-    return state.best, state.executions
+    search_below(state, search, limit // 4)
+    while True:
+        while _in_parts(state, _preemptions, *_ALL) or drop_switches(state):
+            pass
+        if not search_below(state, search, limit - state.executions):
+            return state.best, state.executions
 
 
-def search_below(state: Shrinking, search: Search) -> bool:
-    """Systematically, from no preemption up to one fewer than are known, with a quarter of what
-    may be executed."""
-    found, made = search(state.best.preemptions, state.limit // 4)
+def search_below(state: Shrinking, search: Search, limit: int) -> bool:
+    """Systematically, from no preemption up to one fewer than are known, with so many executions;
+    where there was a search before, it goes on from there."""
+    if limit < 1 or not state.best.preemptions:
+        return False
+    found, made = search(state.best.preemptions, limit)
     state.executions += made
     if found is None or size(found) >= size(state.best):
         return False

@@ -5,10 +5,12 @@ The corpus lies beside the tests. It is looked for last, so that `stress` is the
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 #: Mean schedules to the first bug, the best of the published ones: random, PCT-3, POS, SURW (the
 #: authors of SURW, ASPLOS 2025), RFF (its authors, ASPLOS 2024).
@@ -18,15 +20,23 @@ PUBLISHED: Mapping[str, float] = {
 }  # fmt: skip
 
 
-@cache
-def _programs() -> Mapping[str, Callable[[], None]]:
+def twins() -> Mapping[str, Callable[[], None]]:
+    """The repaired programs of the corpus, by name."""
+    return {str(case): case.program for case in _corpus().CASES if case.kind is None}
+
+
+def _corpus() -> Any:
     root = str(Path(__file__).parent.parent.parent)
     if root not in sys.path:
         sys.path.append(root)
-    from tests.corpus import CASES, yardsticks
+    return importlib.import_module("tests.corpus")
 
+
+@cache
+def _programs() -> Mapping[str, Callable[[], None]]:
+    cases, yardsticks = _corpus().CASES, importlib.import_module("tests.corpus.yardsticks")
     return {
-        **{str(case): case.program for case in CASES if case.kind is not None},
+        **{str(case): case.program for case in cases if case.kind is not None},
         "reorder_3": yardsticks.reorder(2),
         "reorder_10": yardsticks.reorder(9),
         "reorder_100": yardsticks.reorder(99),

@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.first_bug import Hunt, corpus_row, peer_row, yardstick_row
 from benchmarks.hunt import TOOLS, CannotRun, Split, answered
-from benchmarks.hunted import PUBLISHED, corpus, program_of
+from benchmarks.hunted import PUBLISHED, corpus, program_of, twins
+from benchmarks.twins import twin_row
 
 
 def hunt(*executions: int, missed: int = 0, trouble: str = "", seconds: float = 0.5) -> Hunt:
@@ -101,3 +102,18 @@ def test_a_program_is_split_at_its_threads() -> None:
     assert split.invariant(run) is True
     lost = Split(program_of("reorder_3")).setup()
     assert len(lost.threads) == 3
+
+
+def test_a_twin_is_clean_and_a_wrong_program_is_seen_to_be_wrong() -> None:
+    pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
+    right = twin_row("right", twins()["torn.whole_point"], 150)
+    assert (right.figure, right.verdict) == (0, "met")
+    assert "all interleavings were executed; random: " in right.note
+    wrong = twin_row("wrong", program_of("torn.torn_point"), 50)
+    assert wrong.figure >= 1
+    assert wrong.verdict == "missed"
+    assert twin_row("nothing", nothing, 50).verdict == "missed", "explored nothing"
+
+
+def nothing() -> None:
+    pass

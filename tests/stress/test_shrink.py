@@ -131,9 +131,37 @@ def test_a_search_below_takes_what_is_smaller() -> None:
         return schedule(1), 7
 
     state = Shrinking(schedule(1, 2, 3), needing(1), 100)
-    assert search_below(state, search) is True
+    assert search_below(state, search, 25) is True
     assert (state.best, state.executions, asked) == (schedule(1), 7, [(3, 25)])
-    assert search_below(state, search) is False
+    assert search_below(state, search, 0) is False
+    assert search_below(state, search, 30) is False
+    assert asked == [(3, 25), (1, 30)]
+
+
+def test_what_is_left_is_searched_when_nothing_can_be_left_out() -> None:
+    """First a quarter of what may be executed, and in the end the rest."""
+    asked = []
+
+    def search(below: int, limit: int) -> tuple[Schedule | None, int]:
+        asked.append((below, limit))
+        return (schedule(8), 60) if len(asked) == 2 else (None, limit)
+
+    smallest, _ = shrink_schedule(schedule(1, 2, 3), needing_any(schedule(8)), search, 100)
+    assert smallest == schedule(8)
+    assert asked[0] == (3, 25)
+    assert asked[1][0] == 3
+    assert 25 + asked[1][1] <= 100
+
+
+def needing_any(other: Schedule) -> Callable[[Schedule], Schedule | None]:
+    """The defect needs all three switches, or it comes about in quite another way."""
+    by_three = needing(1, 2, 3)
+    return lambda tried: tried if tried == other else by_three(tried)
+
+
+def test_without_a_preemption_nothing_is_below() -> None:
+    state = Shrinking(schedule(1, forced=(1,)), needing(), 100)
+    assert search_below(state, no_search, 50) is False
 
 
 def test_no_more_executions_than_asked_for() -> None:
