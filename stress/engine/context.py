@@ -20,13 +20,15 @@ class Context:
     has to show that it is a task.
     """
 
-    __slots__ = ("collector_rests", "execution", "guarded", "in_session")
+    __slots__ = ("collector_rests", "execution", "guarded", "in_session", "objects_left")
 
     def __init__(self) -> None:
         self.execution: Execution | None = None
         self.guarded = False
         self.in_session = False
         self.collector_rests = False
+        #: How many objects there were when the collector last worked for explorations.
+        self.objects_left = 0
 
 
 context = Context()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +24,7 @@ PROGRAMS: list[Callable[[], None]] = [
     factories.counting("dataclass"),
 ]  # fmt: skip
 ROUND = 60
+ROOT = Path(__file__).parent.parent.parent.parent
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: f"{p.__module__}.{p.__name__}")
@@ -54,3 +58,26 @@ def test_greenlets_end_with_the_exploration() -> None:
     for seed in range(5):
         explore(programs.kept_update, executions=5, seed=seed)
     assert living() == before
+
+
+MANY = """
+import gc
+from stress.exploration import explore
+from tests.corpus import torn
+
+counts = []
+for number in range(40):
+    explore(torn.torn_point)
+    counts.append(len(gc.get_objects()))
+print(counts[0], max(counts))
+"""
+
+
+def test_what_explorations_leave_behind_is_collected() -> None:
+    """Though each sets apart what is there: after many, there is not much more than after one."""
+    done = subprocess.run(
+        [sys.executable, "-c", MANY], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    first, most = map(int, done.stdout.split())
+    assert most < first * 1.25 + 30_000
