@@ -26,7 +26,8 @@ class CannotRun(Exception):
 
 
 def ours(program: Callable[[], None], question: dict[str, Any]) -> Answer:
-    """`stress.explore` with its default settings, as far as the question leaves them."""
+    """`stress.explore` with its default settings, as far as the question leaves them; only what
+    comes after the bug was found is left out, here and with the peers: shrinking, and replays."""
     from stress import explore
 
     found = explore(
@@ -36,6 +37,7 @@ def ours(program: Callable[[], None], question: dict[str, Any]) -> Answer:
         seed=question["seed"],
         targets=(program.__module__,),
         time_limit_s=question["limit_s"],
+        shrink=False,
     )
     return bool(found.findings), found.statistics.executions, ""
 
@@ -122,6 +124,7 @@ def frontrun(program: Callable[[], None], question: dict[str, Any]) -> Answer:
         ],
         invariant=split.invariant,
         detect_io=False,
+        reproduce_on_failure=0,
         total_timeout=question["limit_s"],
         **options,
     )

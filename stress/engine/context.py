@@ -20,15 +20,15 @@ class Context:
     has to show that it is a task.
     """
 
-    __slots__ = ("collector_rests", "execution", "guarded", "in_session", "objects_left")
+    __slots__ = ("collector_rests", "execution", "explorations", "guarded", "in_session")
 
     def __init__(self) -> None:
         self.execution: Execution | None = None
         self.guarded = False
         self.in_session = False
         self.collector_rests = False
-        #: How many objects there were when the collector last worked for explorations.
-        self.objects_left = 0
+        #: How many there have been.
+        self.explorations = 0
 
 
 context = Context()

@@ -24,9 +24,8 @@ from stress.errors import InvalidArgument
 
 #: Containers made and not let go since the last collection; then it is time for the next.
 _YOUNG_MAX = 2_000
-#: So many more objects, times and above what was there: a collection of all takes some ten
-#: milliseconds.
-_MORE, _MANY = 1.25, 20_000
+#: Before one of so many explorations, what those before have left is collected.
+_COLLECTED_EVERY = 8
 #: An execution that makes no step for so long hangs.
 STALL_LIMIT_S = 10.0
 
@@ -180,16 +179,7 @@ def collector_at_rest() -> Iterator[None]:
 
 def _collect_what_was_left() -> None:
     """What explorations leave behind is set apart by the next one, where the collector would never
-    find it: so it works before, when there is much more than there was after it did."""
-    has_gil = getattr(sys, "_is_gil_enabled", lambda: True)()
-    # On a free-threaded build `gc.freeze` hides objects from who looks for them.
-    if has_gil and _objects() > context.objects_left * _MORE + _MANY:
+    find it: so now and then it works before. That takes some ten milliseconds."""
+    context.explorations += 1
+    if context.explorations % _COLLECTED_EVERY == 0:
         gc.collect()
-        context.objects_left = _objects()
-
-
-def _objects() -> int:
-    gc.freeze()
-    count = gc.get_freeze_count()
-    gc.unfreeze()
-    return count
