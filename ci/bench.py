@@ -1,13 +1,17 @@
 """Benchmarks. Each figure is a ratio, or stands beside a floor that was measured in the same run.
 
-`python ci/bench.py [--only NAME …] [--quick] [--json]`; exit code 1 where a bar is missed.
+`python ci/bench.py [--only NAME …] [--quick] [--json] [--markdown FILE]`;
+exit code 1 where a bar is missed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 
@@ -16,7 +20,7 @@ from benchmarks.memory import memory
 from benchmarks.mixed import mixed
 from benchmarks.news import News
 from benchmarks.parallel import flight_recorder, sandbox
-from benchmarks.rows import Row, as_json, exit_code, print_rows, print_sum
+from benchmarks.rows import Row, as_json, as_markdown, exit_code, print_rows, print_sum
 from benchmarks.scaling import scaling
 from benchmarks.single_task import single_task
 from benchmarks.step import step
@@ -53,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="rough figures in a minute")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there too")
     options = parser.parse_args(arguments)
     news = News(Console(stderr=True))
     console = Console()
@@ -73,7 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(as_json(rows))
     else:
         print_sum(console, rows)
+    if options.markdown:
+        options.markdown.write_text(page(rows), encoding="utf-8")
     return exit_code(rows)
+
+
+def page(rows: Sequence[Row]) -> str:
+    """A page of the docs, with what it was measured on."""
+    how = "compiled" if is_compiled() else "not compiled"
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    return (
+        "# Figures\n\n"
+        f"Written by `python ci/bench.py --markdown`, on {python}, {os.cpu_count()} cores; the "
+        f"engine's core was {how}. A figure stands beside a floor, a peer, or what was published; "
+        "the ratio is what the bar is about.\n\n" + as_markdown(rows)
+    )
 
 
 if __name__ == "__main__":

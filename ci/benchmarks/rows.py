@@ -98,6 +98,20 @@ def as_json(rows: Iterable[Row]) -> str:
     return json.dumps(told, indent=2, ensure_ascii=False)
 
 
+def as_markdown(rows: Sequence[Row]) -> str:
+    """A heading and a table for each group."""
+    parts = []
+    for group in dict.fromkeys(row.group for row in rows):
+        parts.append(f"## {group[0].upper()}{group[1:]}\n")
+        parts.append("| | figure | beside | ratio | bar | |\n|---|---|---|---|---|---|")
+        for row in rows:
+            if row.group == group:
+                cells = [cell.plain.strip().replace("|", "\\|") for cell in _cells(row)]
+                parts.append(f"| {' | '.join(cells)} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
 STYLES = {"missed": "bold red", "met": "green", "aim met": "bold green"}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +100,16 @@ def test_what_fails_is_not_timed() -> None:
 
     with pytest.raises(SystemExit, match="too bad"):
         timed(program, 2)
+
+
+def test_a_page_of_the_docs_says_what_it_was_measured_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = Row("speed", "a program", 3.0, "/s")
+    monkeypatch.setattr(bench, "BENCHMARKS", {"one": lambda quick, news: [row]})
+    page = tmp_path / "figures.md"
+    assert bench.main(["--markdown", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# Figures\n\nWritten by `python ci/bench.py --markdown`, on ")
+    assert "| a program | 3 /s |" in text
+    assert "a program" in capsys.readouterr().out

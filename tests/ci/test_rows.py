@@ -8,7 +8,16 @@ import json
 import pytest
 from rich.console import Console
 
-from benchmarks.rows import Bar, Row, as_json, exit_code, number, print_rows, print_sum
+from benchmarks.rows import (
+    Bar,
+    Row,
+    as_json,
+    as_markdown,
+    exit_code,
+    number,
+    print_rows,
+    print_sum,
+)
 
 AT_LEAST = Bar(30, aim=100)
 AT_MOST = Bar(4, at_least=False)
@@ -110,3 +119,15 @@ def test_as_json_has_what_the_table_has() -> None:
     assert told[0]["bar"] == {"limit": 30, "aim": 100, "at_least": True}
     assert told[1]["ratio"] is None
     assert told[1]["met"] is False
+
+
+def test_as_markdown_has_what_the_table_has() -> None:
+    text = as_markdown([row(3000, 100, AT_LEAST), row(50, None, None, beside="")])
+    assert text.splitlines() == [
+        "## Speed",
+        "",
+        "| | figure | beside | ratio | bar | |",
+        "|---|---|---|---|---|---|",
+        "| a program | 3,000 /s | peer 100 | × 30 | ≥ 30 (aim 100) | met |",
+        "| a program | 50 /s |  |  |  |  |",
+    ]
