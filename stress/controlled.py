@@ -27,6 +27,8 @@ from stress.strategy import Strategy
 
 #: How often the check for repeatability begins anew: the first executions may fill caches.
 _WARM_UPS = 3
+#: Of a long execution, that its beginning is repeatable is enough: to record it takes long.
+REHEARSED_STEPS = 20_000
 
 
 @dataclass
@@ -212,6 +214,7 @@ class Laboratory:
         The first executions may fill caches, so that this is begun anew a few times.
         """
         found = Repeatability()
+        step_limit = min(step_limit, REHEARSED_STEPS)
         for attempt in range(_WARM_UPS):
             walk = RandomWalk(seed * _WARM_UPS + attempt)
             first = self.record(program, walk, seed=seed, step_limit=step_limit)

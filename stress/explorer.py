@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from stress.controlled import Laboratory, Repeatability, Unsuitable
+from stress.controlled import REHEARSED_STEPS, Laboratory, Repeatability, Unsuitable
 from stress.diagnosis import diagnose, is_wrong, merged
 from stress.engine.outcome import Ending, Outcome
 from stress.engine.recursion import TOO_DEEP
@@ -263,6 +263,8 @@ class Explorer:
         rehearsal = self.rehearsal
         note = rehearsal.difference or rehearsal.at_first
         for execution in rehearsal.executions:
+            if execution.outcome.ending is Ending.STEP_LIMIT and self.step_limit > REHEARSED_STEPS:
+                continue  # It was cut short.
             if is_wrong(execution.outcome):
                 self.wrong += 1
                 self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
