@@ -89,7 +89,7 @@ def page(rows: Sequence[Row]) -> str:
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return (
         "# Figures\n\n"
-        f"Written by `python ci/bench.py --markdown`, on {python}, {os.cpu_count()} cores; the "
+        f"Written by `ci/bench.py --markdown`, on {python}, {os.cpu_count()} cores; the "
         f"engine's core was {how}. A figure stands beside a floor, a peer, or what was published; "
         "the ratio is what the bar is about.\n\n" + as_markdown(rows)
     )

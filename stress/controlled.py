@@ -161,8 +161,7 @@ class Laboratory:
             release_points=release_points,
         )
         assert outcome is not None
-        recorder.settle()
-        events = tuple(recorder.events)
+        events = recorder.finish()
         return Execution(
             number=number,
             outcome=outcome,

@@ -61,6 +61,8 @@ class Recorder:
         self._is_library: dict[str, bool] = {}
         #: The last write, whose value is there when its task has gone on.
         self._written: tuple[str, str, Any] | None = None
+        #: What writes left, by step.
+        self._values: dict[int, str] = {}
 
     def clear(self) -> None:
         """Forget everything: the execution begins anew."""
@@ -130,9 +132,18 @@ class Recorder:
         """Note what the last write left, before anybody does anything else."""
         written, self._written = self._written, None
         if written is not None:
-            value = self._told(*written)
-            if value:
-                self.events[-1] = replace(self.events[-1], value=value)
+            self._values[len(self.events) - 1] = self._told(*written)
+
+    def finish(self) -> tuple[Event, ...]:
+        """The events, when the execution is over: what is written has its value."""
+        self.settle()
+        # Not before: `replace` may be what is explored.
+        return tuple(
+            replace(event, value=self._values[event.step])
+            if self._values.get(event.step)
+            else event
+            for event in self.events
+        )
 
     def _told(self, kind: str, name: str, subject: Any) -> str:
         return told(value_of(kind, name, subject), self._describe_value)

@@ -110,6 +110,6 @@ def test_a_page_of_the_docs_says_what_it_was_measured_on(
     page = tmp_path / "figures.md"
     assert bench.main(["--markdown", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
-    assert text.startswith("# Figures\n\nWritten by `python ci/bench.py --markdown`, on ")
+    assert text.startswith("# Figures\n\nWritten by `ci/bench.py --markdown`, on ")
     assert "| a program | 3 /s |" in text
     assert "a program" in capsys.readouterr().out

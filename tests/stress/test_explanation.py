@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import pytest
 
 from stress.explanation import conflicting_pair, preemptions, reason_of
 from stress.exploration import explore, replay
-from stress.finding import Finding
+from stress.finding import Finding, FindingKind
 from stress.report.console import render_finding
 from stress.report.why import why_text
 from tests.corpus.case import together
@@ -210,3 +211,29 @@ def test_the_reason_names_the_two_operations() -> None:
     first, second = (trace[step] for step in reason.steps)
     assert (first.anchor.kind, second.anchor.kind) == ("write", "write")
     assert second.task == reason.task != first.task
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """What dataclasses make is explored too."""
+
+    x: int
+
+
+def test_the_standard_library_that_we_use_may_be_what_is_explored() -> None:
+    def program() -> None:
+        shared = Shared()
+
+        def work() -> None:
+            shared.x = dataclasses.replace(Point(shared.x), x=shared.x + 1).x
+
+        together(work, work)
+        assert shared.x == 2
+
+    targets = ("dataclasses", "collections", "heapq", "re", "tests.stress.test_explanation")
+    exploration = explore(program, targets=targets)
+    assert [finding.kind for finding in exploration.findings] == [FindingKind.EXCEPTION]
+    finding = exploration.findings[0]
+    assert finding.message.startswith("AssertionError"), finding.message
+    written = [event.value for event in finding.trace if str(event.anchor).startswith("write x ")]
+    assert written[-2:] == ["1", "1"]
