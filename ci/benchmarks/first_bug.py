@@ -27,6 +27,8 @@ STRATEGIES = ("portfolio", "rff", "dpor", "surw", "pos", "pct", "random")
 #: A strategy that finds nothing for so long in one seed is not waited for.
 PATIENCE_S = 2.0
 
+SAFE_STACK_PUBLISHED, SAFE_STACK_CAP, SAFE_STACK_SEEDS = 368_921, 1_000_000, 3
+
 #: Executions and seconds that each tool has beside the peers.
 PEER_CAP, PEER_LIMIT_S = 2_000, 5.0
 #: A peer that does not answer by then hangs, and is ended.
@@ -96,6 +98,28 @@ def hunted(asked: Child, program: str, seeds: int, cap: int, limit_s: float) -> 
         if hunt.missed >= 3:
             break
     return hunt
+
+
+def safe_stack(quick: bool, news: News) -> list[Row]:
+    """The hardest program of the field; it takes minutes, and so is only run when it is named."""
+    rows = []
+    for seed in range(1 if quick else SAFE_STACK_SEEDS):
+        with child(_MODULE, "ours", "surw") as asked:
+            asked.read()
+            news(f"seed {seed}")
+            question = {"program": "safe_stack", "seed": seed, "executions": SAFE_STACK_CAP}
+            hunt = Hunt()
+            hunt.add(asked.ask(json.dumps({**question, "limit_s": 3600.0})))
+            rows.append(safe_stack_row(seed, hunt))
+    return rows
+
+
+def safe_stack_row(seed: int, hunt: Hunt) -> Row:
+    """Executions beside the mean that was published of SURW, the only one that ever found it."""
+    figure = hunt.executions[0] if hunt.executions else float("inf")
+    bar = Bar(SAFE_STACK_CAP / SAFE_STACK_PUBLISHED, at_least=False)
+    name = f"safe_stack, surw, seed {seed}"
+    return Row(YARDSTICKS, name, figure, "", "published", SAFE_STACK_PUBLISHED, bar, hunt.note)
 
 
 def yardstick_row(name: str, strategy: str, hunt: Hunt) -> Row:

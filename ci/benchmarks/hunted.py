@@ -47,12 +47,13 @@ def _programs() -> Mapping[str, Callable[[], None]]:
         "wronglock": yardsticks.wrong_lock,
         "stack": yardsticks.stack_that_says_it_has_items,
         "work_queue": yardsticks.work_queue_off_by_one,
+        "safe_stack": importlib.import_module("tests.corpus.safe_stack").safe_stack,
     }
 
 
 def corpus() -> list[str]:
     """The names of the wrong programs of the corpus."""
-    return [name for name in _programs() if name not in PUBLISHED]
+    return [str(case) for case in _corpus().CASES if case.kind is not None]
 
 
 def program_of(name: str) -> Callable[[], None]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import bench
 import pytest
 
-from benchmarks.first_bug import Hunt, corpus_row, peer_row, yardstick_row
+from benchmarks.first_bug import Hunt, corpus_row, peer_row, safe_stack_row, yardstick_row
 from benchmarks.hunt import TOOLS, CannotRun, Split, answered
 from benchmarks.hunted import PUBLISHED, corpus, program_of, twins
 from benchmarks.twins import twin_row
@@ -42,6 +43,26 @@ def test_a_seed_that_found_nothing_misses_the_bar() -> None:
     assert corpus_row("torn.torn_point", hunt(3, 70)).verdict == "met"
     nothing = yardstick_row("reorder_3", "random", hunt(missed=3, trouble="not in 9 executions"))
     assert nothing.note == "not in 9 executions, in 0 of 3 seeds"
+
+
+def test_the_hardest_program_is_on_a_run_of_its_own() -> None:
+    assert callable(program_of("safe_stack"))
+    assert "safe_stack" not in corpus()
+    assert "safe-stack" in bench.ALONE & set(bench.BENCHMARKS)
+    row = safe_stack_row(0, hunt(400_000))
+    assert (row.verdict, row.other) == ("met", 368_921)
+    assert safe_stack_row(0, hunt(1_000_001)).verdict == "missed"
+    assert safe_stack_row(0, hunt(missed=1)).verdict == "missed"
+
+
+def test_the_twin_of_the_hardest_program_is_clean() -> None:
+    pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
+    from stress.exploration import explore
+    from tests.corpus.safe_stack import safe_stack_under_a_lock
+
+    for strategy in ("portfolio", "pct"):
+        found = explore(safe_stack_under_a_lock, strategy=strategy, executions=300)
+        assert found.findings == ()
 
 
 def test_the_faster_door_of_a_peer_is_what_counts() -> None:
