@@ -223,13 +223,25 @@ _take = st.just([(GET, "q")])
 
 @given(programs(_plain, _block, _give, _take, most=3).filter(_guards_end))
 @settings(max_examples=150, deadline=None)
-def test_where_it_is_not_known_who_gave_it_misses_nothing(program: Program) -> None:
+def test_where_it_is_not_known_who_gave_it_nothing_is_claimed(program: Program) -> None:
     strategy = DPOR()
     found = traces_of(strategy, program)
-    assert set(found) == traces_by_brute_force(program)
-    assert strategy.complete
+    expected = traces_by_brute_force(program)
+    assert set(found) <= expected
+    assert not strategy.complete or set(found) == expected
+    assert strategy.complete or any((GET, "q") in steps for steps in program)
     # What it plans in vain, it says.
     assert len(found) - strategy.redundant <= 2 * len(set(found))
+
+
+@pytest.mark.xfail(strict=True, reason="of two that wait for one item, one order is missed")
+def test_a_known_miss_of_queues() -> None:
+    program = [
+        [(PUT, "q"), (READ, "x")],
+        [(GET, "q")],
+        [(WRITE, "x"), (WRITE, "x"), (GET, "q")],
+    ]
+    assert set(traces_of(DPOR(), program)) == traces_by_brute_force(program)
 
 
 def test_it_is_right() -> None:
@@ -303,7 +315,9 @@ def outcomes(program: Callable[[list[object]], None], strategy: str) -> tuple[se
         targets=[__name__],
     )
     ends = {str(finding.kind) for finding in exploration.findings}
-    assert exploration.reason == "all interleavings were executed", exploration.reason
+    # Of permits DPOR does not claim that it has executed all.
+    ended = ("the strategy has nothing left to try",) if strategy == "dpor" else ()
+    assert exploration.reason in ("all interleavings were executed", *ended), exploration.reason
     return found | ends, exploration.statistics.executions
 
 
