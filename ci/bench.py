@@ -15,11 +15,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.first_bug import beside_peers, first_bug, safe_stack
+from benchmarks.first_bug import first_bug, safe_stack
 from benchmarks.memory import memory
 from benchmarks.mixed import mixed
 from benchmarks.news import News
 from benchmarks.parallel import flight_recorder, sandbox
+from benchmarks.peers import beside_peers
 from benchmarks.rows import Row, as_json, as_markdown, exit_code, print_rows, print_sum
 from benchmarks.scaling import scaling
 from benchmarks.single_task import single_task

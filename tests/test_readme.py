@@ -85,6 +85,13 @@ def test_what_the_example_finds_is_shrunk_as_said(shop: Path) -> None:
     assert "; shrunk from 2 preemptions to 1)\n" in done.stdout
 
 
+def test_what_the_docs_show_of_coverage_is_what_is_written() -> None:
+    page = (ROOT / "docs" / "controlled-execution.md").read_text(encoding="utf-8")
+    golden = ROOT / "tests" / "stress" / "report" / "golden" / "exploration_holds.txt"
+    (shown,) = (line for line in page.splitlines() if line.startswith("seen: "))
+    assert shown in golden.read_text(encoding="utf-8").splitlines()
+
+
 def test_the_example_in_python(shop: Path) -> None:
     pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
     done = ran(shop, "-c", block("python", "The same from Python"))

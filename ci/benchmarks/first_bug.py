@@ -1,26 +1,23 @@
-"""Executions and seconds to the first bug: beside what was published, and beside the peers."""
+"""Executions to the first bug, beside what was published."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import statistics
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.children import Child, child, peer_is_installed
+from benchmarks.children import Child, child
 from benchmarks.hunted import PUBLISHED, corpus
 from benchmarks.news import News
 from benchmarks.rows import Bar, Row
 
 YARDSTICKS = "executions to the first bug, means, beside the best published"
 CORPUS = "executions to the bug of each wrong program of the corpus, the worst seed"
-PEERS = "seconds to the first bug, medians, beside the faster door of a peer"
 
-#: Of a strategy against the best that was published of any.
-YARDSTICK = Bar(1.5, at_least=False)
-#: Of two programs in executions.
+#: What the portfolio may take of the best that was published of any strategy; of two programs, as
+#: many executions at the most.
+YARDSTICK = 1.5
 EXECUTIONS = {"reorder_100": 10, "twostage_100": 60}
 CAP = 10_000
 STRATEGIES = ("portfolio", "rff", "dpor", "surw", "pos", "pct", "random")
@@ -29,14 +26,7 @@ PATIENCE_S = 2.0
 
 SAFE_STACK_PUBLISHED, SAFE_STACK_CAP, SAFE_STACK_SEEDS = 368_921, 1_000_000, 3
 
-#: Executions and seconds that each tool has beside the peers.
-PEER_CAP, PEER_LIMIT_S = 2_000, 5.0
-#: A peer that does not answer by then hangs, and is ended.
-PEER_HANGS_S = 20.0
-DOORS = {"frontrun": ("dpor", "random"), "interleave": ("pct", "random")}
-PACKAGES = {"frontrun": "frontrun", "interleave": "interleave_test"}
-FASTER = Bar(1, at_least=False)
-_MODULE = "benchmarks.hunt"
+MODULE = "benchmarks.hunt"
 
 
 @dataclass
@@ -51,7 +41,7 @@ class Hunt:
     def add(self, answer: dict[str, Any] | None) -> bool:
         """Count one seed; gives whether the bug was found."""
         if answer is None:
-            self.missed, self.trouble = self.missed + 1, "it hangs"
+            self.missed, self.trouble = self.missed + 1, "it hangs or dies"
             return False
         if answer["found"]:
             self.executions.append(answer["executions"])
@@ -74,7 +64,7 @@ def first_bug(quick: bool, news: News) -> list[Row]:
     seeds = 3 if quick else 20
     rows = []
     for strategy in STRATEGIES[: 1 if quick else None]:
-        with child(_MODULE, "ours", strategy) as asked:
+        with child(MODULE, "ours", strategy) as asked:
             asked.read()
             is_ours = strategy == "portfolio"
             patience = 600.0 if is_ours else PATIENCE_S
@@ -104,7 +94,7 @@ def safe_stack(quick: bool, news: News) -> list[Row]:
     """The hardest program of the field; it takes minutes, and so is only run when it is named."""
     rows = []
     for seed in range(1 if quick else SAFE_STACK_SEEDS):
-        with child(_MODULE, "ours", "surw") as asked:
+        with child(MODULE, "ours", "surw") as asked:
             asked.read()
             news(f"seed {seed}")
             question = {"program": "safe_stack", "seed": seed, "executions": SAFE_STACK_CAP}
@@ -127,7 +117,7 @@ def yardstick_row(name: str, strategy: str, hunt: Hunt) -> Row:
     figure = statistics.mean(hunt.executions) if hunt.executions else float("inf")
     bar = None
     if strategy == "portfolio":
-        limit = min(1.5, EXECUTIONS.get(name, float("inf")) / PUBLISHED[name])
+        limit = min(YARDSTICK, EXECUTIONS.get(name, float("inf")) / PUBLISHED[name])
         bar = Bar(limit if not hunt.missed else 0.0, at_least=False)
     return Row(
         YARDSTICKS, f"{name}, {strategy}", figure, "", "published", PUBLISHED[name], bar, hunt.note
@@ -138,64 +128,3 @@ def corpus_row(name: str, hunt: Hunt) -> Row:
     """The most that a seed took."""
     worst = max(hunt.executions) if hunt.executions and not hunt.missed else float("inf")
     return Row(CORPUS, name, worst, "", bar=Bar(CAP, at_least=False), note=hunt.note)
-
-
-def beside_peers(quick: bool, news: News) -> list[Row]:
-    """Each wrong program of the corpus with the defaults of each tool."""
-    seeds = 1 if quick else 3
-    rows = []
-    for peer, doors in DOORS.items():
-        if not (peer_is_installed() if peer == "frontrun" else _has(PACKAGES[peer])):
-            why = "not installed" + ("; it needs Python 3.12" if peer == "interleave" else "")
-            rows.append(Row(PEERS, "all programs", float("nan"), "", peer, None, None, why))
-            continue
-        with ExitStack() as stack:
-            asked = {"ours": _opened(stack, "ours", "portfolio")}
-            for name in corpus()[: 3 if quick else None]:
-                found = {}
-                for door in ("ours", *doors):
-                    news(f"{name}: {peer if door != 'ours' else ''} {door}")
-                    if door not in asked:
-                        asked[door] = _opened(stack, peer, door)
-                    found[door], alive = in_time(asked[door], name, seeds)
-                    if not alive:
-                        del asked[door]
-                rows.append(peer_row(name, peer, found.pop("ours"), found))
-    return rows
-
-
-def in_time(asked: Child, program: str, seeds: int) -> tuple[Hunt, bool]:
-    """What came of it, and whether the child is alive. Who misses a program once is not asked
-    again for it."""
-    hunt = Hunt()
-    for seed in range(seeds):
-        question = {
-            "program": program, "seed": seed, "executions": PEER_CAP, "limit_s": PEER_LIMIT_S,
-        }  # fmt: skip
-        answer = asked.ask_in_time(json.dumps(question), PEER_HANGS_S)
-        if not hunt.add(answer):
-            return hunt, answer is not None
-    return hunt, True
-
-
-def peer_row(name: str, peer: str, ours: Hunt, theirs: dict[str, Hunt]) -> Row:
-    """Ours beside the faster of the doors that found it each time; where none did, why."""
-    figure = statistics.median(ours.seconds) if not ours.missed else float("inf")
-    medians = {
-        door: statistics.median(hunt.seconds) for door, hunt in theirs.items() if not hunt.missed
-    }
-    best = min(medians, key=medians.__getitem__, default=None)
-    if best is None:
-        told = "; ".join(f"{door}: {hunt.trouble}" for door, hunt in theirs.items())
-        return Row(PEERS, name, figure, "s", peer, None, None, f"{peer} fails: {told}"[:120])
-    return Row(PEERS, name, figure, "s", f"{peer} {best}", medians[best], FASTER)
-
-
-def _opened(stack: ExitStack, tool: str, door: str) -> Child:
-    opened = stack.enter_context(child(_MODULE, tool, door, under_peer=tool == "frontrun"))
-    opened.read()
-    return opened
-
-
-def _has(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None

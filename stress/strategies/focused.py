@@ -14,23 +14,13 @@ from collections.abc import Sequence
 
 from stress.conflicts import effects_of
 from stress.site import Site
+from stress.strategies.sharing import Sharing
 from stress.strategy import Pending, Strategy
 
 #: So many executions are wide at the beginning, and one of so many later.
 FIRST, EVERY = 3, 8
 #: Places from which it is not known where they lead: whoever starts or ends decides for others.
 _ALWAYS = frozenset({"begin", "start"})
-
-
-class _Place:
-    """What executions saw of an object, or of one name of it."""
-
-    __slots__ = ("changed", "sites", "tasks")
-
-    def __init__(self) -> None:
-        self.changed = False
-        self.sites: set[Site] = set()
-        self.tasks: set[int] = set()
 
 
 class Focused:
@@ -41,7 +31,7 @@ class Focused:
         self._execution = -1
         self._is_wide = True
         self._shared: set[Site] = set()
-        self._places: dict[tuple[int, str], _Place] = {}
+        self._sharing = Sharing()
         #: Operations at which it was asked, and others at which it could have been.
         self.asked = self.passed = 0
 
@@ -55,15 +45,17 @@ class Focused:
         """As the strategy does."""
         if execution != self._execution:
             self._execution = execution
-            self._learn()
-        self._places = {}
+            self._shared = self._shared.union(*self._sharing.shared())
+        self._sharing = Sharing()
         self._is_wide = execution < FIRST or execution % EVERY == 0
         return self._strategy.begin(execution)
 
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
         """The running task where it is about to touch nothing shared, and else as the strategy."""
         if self._is_wide:
-            self._look(ready, pending)
+            for task in ready:
+                site = pending[task].site
+                self._sharing.look_at(task, site, effects_of(pending[task]))
         elif current is not None:
             site = pending[current].site
             if site not in self._shared and site.kind not in _ALWAYS:
@@ -71,19 +63,3 @@ class Focused:
                 return current
         self.asked += 1
         return self._strategy.choose(ready, pending, current)
-
-    def _look(self, ready: Sequence[int], pending: Sequence[Pending]) -> None:
-        for task in ready:
-            for effect in effects_of(pending[task]):
-                key = effect.subject, effect.name
-                place = self._places.get(key)
-                if place is None:
-                    place = self._places[key] = _Place()
-                place.sites.add(pending[task].site)
-                place.tasks.add(task)
-                place.changed |= not effect.only_looks
-
-    def _learn(self) -> None:
-        for place in self._places.values():
-            if place.changed and len(place.tasks) > 1:
-                self._shared |= place.sites

@@ -86,11 +86,8 @@ class Observed:
             chosen = self._strategy.choose(ready, pending, current)
         else:
             chosen = ready[0] if ready else 0
-        reads = self._reads
-        if ready and reads is not None:
-            for task in ready:
-                reads.look_at(pending[task])
-            reads.make(chosen)
+        if self._reads is not None:
+            self._reads.see(ready, pending, chosen)
         return chosen
 
     def _learn(self) -> None:

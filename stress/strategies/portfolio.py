@@ -145,11 +145,8 @@ class Portfolio:
             chosen = member.strategy.choose(ready, pending, current)
         else:
             chosen = ready[0] if ready else 0
-        reads = self._reads
-        if reads is not None and ready:
-            for task in ready:
-                reads.look_at(pending[task])
-            reads.make(chosen)
+        if self._reads is not None:
+            self._reads.see(ready, pending, chosen)
         return chosen
 
     def _pass_on(self) -> bool:

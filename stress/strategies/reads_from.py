@@ -72,6 +72,13 @@ class ReadsFrom:
             before = None if site.function else self._before.get(pending.task)
             self.next[pending.task] = site, (site, before), effects_of(pending)
 
+    def see(self, ready: Sequence[int], pending: Sequence[Pending], chosen: int) -> None:
+        """All ready tasks are about to do something, and one of them does."""
+        for task in ready:
+            self.look_at(pending[task])
+        if chosen in ready:  # Of what is not, the engine says so.
+            self.make(chosen)
+
     def next_read(self, operation: Operation) -> Read:
         """What it is as a read if it is made now."""
         return operation, min(self.counts[operation] + 1, TIMES)

@@ -23,18 +23,8 @@ from itertools import accumulate
 from stress.conflicts import effect_of
 from stress.site import Site
 from stress.strategies.draws import Draws
+from stress.strategies.sharing import Sharing
 from stress.strategy import Pending
-
-
-class _Place:
-    """What one execution saw of an object, or of one name of it."""
-
-    __slots__ = ("changed", "sites", "tasks")
-
-    def __init__(self) -> None:
-        self.changed = False
-        self.sites: set[Site] = set()
-        self.tasks: set[int] = set()
 
 
 class SURW:
@@ -52,7 +42,7 @@ class SURW:
         # Of the execution that is under way.
         self._learns = True
         self._priorities: list[float] = []
-        self._places: dict[tuple[int, str], _Place] = {}
+        self._sharing = Sharing()
         self._made: dict[Site, Counter[int]] = {}
         self._interesting: set[Site] = set()
         self._left: Counter[int] = Counter()
@@ -68,7 +58,7 @@ class SURW:
             self._execution = execution
         self._draws.begin(execution)
         self._learns = execution & (execution - 1) == 0
-        self._places, self._made, self._priorities = {}, {}, []
+        self._sharing, self._made, self._priorities = Sharing(), {}, []
         groups = self._groups
         self._interesting = groups[self._draws.below(len(groups))] if groups else set()
         self._left = Counter()
@@ -107,12 +97,7 @@ class SURW:
         while len(self._priorities) < len(pending):
             self._priorities.append(self._draws.fraction())
         for task in ready:
-            effect = effect_of(pending[task])
-            if effect.subject:
-                place = self._places.setdefault((effect.subject, effect.name), _Place())
-                place.sites.add(pending[task].site)
-                place.tasks.add(task)
-                place.changed |= not effect.only_looks
+            self._sharing.look_at(task, pending[task].site, (effect_of(pending[task]),))
         return max(ready, key=self._priorities.__getitem__)
 
     def _see_new(self, pending: Sequence[Pending]) -> None:
@@ -147,9 +132,8 @@ class SURW:
         """Keep what the execution before has shown."""
         for site, made in self._made.items():
             self._most[site] = self._most.get(site, Counter()) | made
-        for place in self._places.values():
-            if place.changed and len(place.tasks) > 1:
-                self._join(place.sites)
+        for sites in self._sharing.shared():
+            self._join(sites)
 
     def _join(self, sites: set[Site]) -> None:
         """Operations at these sites are on the same place."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import bench
 import pytest
 
-from benchmarks.first_bug import Hunt, corpus_row, peer_row, safe_stack_row, yardstick_row
+from benchmarks.first_bug import Hunt, corpus_row, safe_stack_row, yardstick_row
 from benchmarks.hunt import TOOLS, CannotRun, Split, answered
 from benchmarks.hunted import PUBLISHED, corpus, program_of, twins
+from benchmarks.peers import missing_row, peer_row
 from benchmarks.twins import twin_row
 
 
@@ -72,6 +73,16 @@ def test_the_faster_door_of_a_peer_is_what_counts() -> None:
     assert peer_row("x", "frontrun", hunt(3, seconds=0.2), doors).verdict == "missed"
 
 
+def test_without_a_peer_that_could_be_had_no_bar_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert missing_row("frontrun").verdict == "missed"
+    monkeypatch.setattr("sys.version_info", (3, 11))
+    assert (missing_row("interleave").verdict, missing_row("interleave").note) == (
+        "", "needs Python 3.12",
+    )  # fmt: skip
+    monkeypatch.setattr("sys.version_info", (3, 12))
+    assert missing_row("interleave").verdict == "missed"
+
+
 def test_where_a_peer_fails_the_row_says_why() -> None:
     doors = {"dpor": hunt(missed=1, trouble="it hangs"), "random": hunt(3, missed=1, trouble="no")}
     row = peer_row("x", "frontrun", hunt(3), doors)
@@ -89,7 +100,7 @@ def test_what_a_child_answers_counts() -> None:
     assert not found.add({"found": False, "executions": 1200, "seconds": 5.0, "trouble": ""})
     assert found.trouble == "not in 1,200 executions"
     assert not found.add(None)
-    assert (found.executions, found.missed, found.trouble) == ([3], 2, "it hangs")
+    assert (found.executions, found.missed, found.trouble) == ([3], 2, "it hangs or dies")
 
 
 def test_ours_is_asked_with_its_defaults() -> None:

@@ -145,15 +145,15 @@ def test_a_finding_is_told_kept_and_replayed(capsys: pytest.CaptureFixture[str])
 def test_the_last_line_does_the_same_again(capsys: pytest.CaptureFixture[str]) -> None:
     argv = (
         "bank_program:lost --seed 5 --executions 50 --targets bank_program,json --targets "
-        "bank_program --carrier thread --step-limit 5000 --time 60 --all --no-shrink "
-        "--findings kept"
+        "bank_program --carrier thread --step-limit 5000 --time 60 --saturation 40 "
+        "--focus --all --no-shrink --findings kept"
     )
     _, out, _ = explored(capsys, *argv.split())
     command = out.splitlines()[-1].removeprefix("explore the same again: hermes-stress explore ")
     assert command == (
         "bank_program:lost --seed 5 --strategy portfolio --executions 50 "
-        "--targets bank_program,json --carrier thread --step-limit 5000 --time 60 --all "
-        "--no-shrink --findings kept"
+        "--targets bank_program,json --carrier thread --step-limit 5000 --time 60 "
+        "--saturation 40 --focus --all --no-shrink --findings kept"
     )
     _, again, _ = explored(capsys, *command.split())
     assert again.splitlines()[0] == out.splitlines()[0]

@@ -128,9 +128,8 @@ def test_who_spins_for_nothing_starves(
     assert exploration.findings[0].kind is FindingKind.STARVATION
 
 
-@pytest.mark.parametrize("strategy", ["pct", "rff", "pos", "surw", "dpor", "portfolio"])
-def test_two_that_spin_leave_the_turn_to_whom_they_wait_for(strategy: str) -> None:
-    """Neither to each other, nor for a single step: that one has much to do."""
+def spinning_for_long(spinners: int) -> Callable[[], None]:
+    """Who sets the flag that they spin for has much to do before."""
 
     def program() -> None:
         shared, lock = Shared(), threading.Lock()
@@ -141,8 +140,15 @@ def test_two_that_spin_leave_the_turn_to_whom_they_wait_for(strategy: str) -> No
                     pass
             shared.flag = True
 
-        together(lambda: by_flag_alone(shared), lambda: by_flag_alone(shared), free)
+        together(*[lambda: by_flag_alone(shared)] * spinners, free)
 
+    return program
+
+
+@pytest.mark.parametrize("strategy", ["pct", "rff", "pos", "surw", "dpor", "portfolio"])
+def test_two_that_spin_leave_the_turn_to_whom_they_wait_for(strategy: str) -> None:
+    """Neither to each other, nor for a single step."""
+    program = spinning_for_long(2)
     for seed in range(5):
         exploration = explore(
             program, strategy=strategy, seed=seed, executions=20, step_limit=20_000
@@ -152,19 +158,7 @@ def test_two_that_spin_leave_the_turn_to_whom_they_wait_for(strategy: str) -> No
 
 def test_who_is_never_chosen_does_not_make_others_starve() -> None:
     """Where the limit comes before those that spin are found to, nobody knows."""
-
-    def program() -> None:
-        shared, lock = Shared(), threading.Lock()
-
-        def free() -> None:
-            for _ in range(60):
-                with lock:
-                    pass
-            shared.flag = True
-
-        together(lambda: by_flag_alone(shared), free)
-
-    exploration = explore(program, strategy=Stubborn(), executions=1, step_limit=260)
+    exploration = explore(spinning_for_long(1), strategy=Stubborn(), executions=1, step_limit=260)
     assert exploration.findings == ()
     assert exploration.verdict is Verdict.UNKNOWN
     assert "came to the step limit of 260; is there a loop that spins?" in exploration.reason

@@ -50,9 +50,8 @@ def test_it_asks_where_what_is_shared_is_touched_and_now_and_then_everywhere() -
     for number in range(3 * EVERY):
         execute(strategy, number, tasks)
         is_wide = number < FIRST or number % EVERY == 0
-        assert ("own" in noted.asked[number]) is is_wide or number < FIRST
-        if not is_wide:
-            assert set(noted.asked[number]) <= {"shared", ""}
+        assert ("own" in noted.asked[number]) is is_wide
+        assert is_wide or set(noted.asked[number]) <= {"shared", ""}
     assert 0 < strategy.scheduled < 1
     assert strategy.passed > 0
 
@@ -102,13 +101,12 @@ def much_else() -> None:
 
 
 def test_a_race_between_much_else_takes_few_executions() -> None:
-    """The plain walk: none of 12,000 executions, in eight seeds. With focus: four executions, on
-    average over these seeds."""
+    """Within 60 executions, in each of five seeds; the plain walk needs more in all of them."""
     for seed in range(5):
         focused = explore(much_else, strategy="random", seed=seed, executions=60, focus=True)
         assert focused.verdict is Verdict.VIOLATED
-    plain = explore(much_else, strategy="random", executions=60)
-    assert plain.verdict is Verdict.HOLDS
+        plain = explore(much_else, strategy="random", seed=seed, executions=60)
+        assert plain.verdict is Verdict.HOLDS
 
 
 def test_the_report_says_how_much_was_scheduled() -> None:
