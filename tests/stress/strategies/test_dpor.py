@@ -228,8 +228,10 @@ def test_where_it_is_not_known_who_gave_it_nothing_is_claimed(program: Program) 
     found = traces_of(strategy, program)
     expected = traces_by_brute_force(program)
     assert set(found) <= expected
-    assert not strategy.complete or set(found) == expected
-    assert strategy.complete or any((GET, "q") in steps for steps in program)
+    takers = sum((GET, "q") in steps for steps in program)
+    # Where one task alone takes, and where it claims to have all, it has.
+    assert set(found) == expected or (takers > 1 and not strategy.complete)
+    assert strategy.complete or takers
     # What it plans in vain, it says.
     assert len(found) - strategy.redundant <= 2 * len(set(found))
 
