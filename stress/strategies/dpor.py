@@ -5,12 +5,14 @@ reduction", JACM 2017, algorithm 2. Executions that differ only in the order of 
 conflict are equivalent (Mazurkiewicz); of each class one is made, and when there is none left, all
 interleavings were explored.
 
-It departs from the paper in three things. Locks are in the happens-before order as it says there in
+It departs from the paper in four things. Locks are in the happens-before order as it says there in
 section 10, and so are conditions; of what else tasks may wait for (permits, queues) it is not known
 whether it was there before somebody gave it, so that it may plan an execution that then cannot be
-had, and executes another one. Time passes only when nothing is ready, and orders all before and
-after. Of tasks that take permits or from queues, that spin, that ask whether another one is alive,
-or that nobody waits for, it does not claim to have explored everything.
+had, and executes another one. Objects have numbers, which are not the same ones in all executions;
+where a task does what it did in none that is at hand, it may be that nobody can say what that
+touches, and then a class may be executed twice, but none is missed. Time passes only when nothing
+is ready, and orders all before and after. Of tasks that spin, that ask whether another one is
+alive, or that nobody waits for, it does not claim to have explored everything.
 """
 
 from __future__ import annotations
@@ -23,24 +25,24 @@ from stress.strategies.happens_before import Effects, Order, Step, independent
 from stress.strategies.wakeup import Branch, insert, is_initial
 from stress.strategy import Pending
 
-#: Of several that wait for one of these it is not known who would have had it: an order in which
-#: another one has it may be missed, and so it is not claimed that there are no others.
-_PERMITS = frozenset({"Semaphore", "BoundedSemaphore"})
-
 
 class _Node:
     """A point of the execution that is under way."""
 
-    __slots__ = ("asleep", "branches", "effects", "task")
+    __slots__ = ("asleep", "branches", "effects", "numbered", "task", "woken")
 
-    def __init__(self, effects: dict[int, Effects], asleep: set[int]) -> None:
+    def __init__(self, effects: dict[int, Effects], asleep: set[int], numbered: int) -> None:
         #: Who goes on here.
         self.task = -1
         #: What each ready task is about to touch.
         self.effects = effects
+        #: So many objects have a number, the same one in every execution that comes here.
+        self.numbered = numbered
         #: Whoever went on from here before leads to nothing new; nor do those of earlier points
         #: that nothing since conflicts with.
         self.asleep = asleep
+        #: Those of them that are awake in the execution that is under way.
+        self.woken: set[int] = set()
         #: What is to be executed from here, first things first.
         self.branches: list[Branch] = []
 
@@ -61,6 +63,7 @@ class DPOR:
         #: Of the execution that is under way.
         self._order = Order()
         self._effects: dict[int, Effects] = {}
+        self._numbered = 0
         self._planned: list[Branch] = []
         self._redundant = False
         #: Executions that turned out to be equivalent to an earlier one.
@@ -84,7 +87,7 @@ class DPOR:
                     return False
             self._execution = execution
         del self._path[self._known :]
-        self._order, self._effects = Order(), {}
+        self._order, self._effects, self._numbered = Order(), {}, 0
         self._planned, self._redundant = [], False
         return True
 
@@ -93,9 +96,11 @@ class DPOR:
         order, effects = self._order, self._effects
         for task in order.see(ready, pending):
             effects[task] = effects_of(pending[task])
+            for effect in effects[task]:
+                if effect.subject > self._numbered:
+                    self._numbered = effect.subject
             if (
-                pending[task].site.kind in ("is alive", "get")
-                or pending[task].site.name in _PERMITS
+                pending[task].site.kind == "is alive"
                 or pending[task].yielding
                 or pending[task].daemon
             ):
@@ -123,8 +128,10 @@ class DPOR:
     def _go_on(self, ready: Sequence[int], current: int | None) -> _Node:
         """A new point, and who goes on there."""
         effects = self._effects
-        node = _Node({task: effects[task] for task in ready}, self._sleep(ready))
+        node = _Node({t: effects[t] for t in ready}, self._sleep(ready), self._numbered)
         node.branches = [branch for branch in self._planned if branch.step.task in node.effects]
+        for branch in node.branches:
+            branch.effects, branch.numbered = effects[branch.step.task], self._numbered
         self._path.append(node)
         if not node.branches:
             awake = [task for task in ready if task not in node.asleep]
@@ -134,8 +141,8 @@ class DPOR:
             node.task = current if current is not None and current in awake else awake[0]
             self._planned = []
         else:
-            node.task = node.branches[0].step.task
-            self._planned = node.branches[0].after
+            first = node.branches[0]
+            node.task, node.woken, self._planned = first.step.task, first.woken, first.after
         return node
 
     def _sleep(self, ready: Sequence[int]) -> set[int]:
@@ -146,7 +153,7 @@ class DPOR:
         made = before.effects[before.task]
         return {
             task
-            for task in before.asleep
+            for task in before.asleep - before.woken
             if task != before.task and independent(before.effects[task], made)
         } & set(ready)
 
@@ -154,7 +161,12 @@ class DPOR:
         """Have each race of the execution reversed that no execution reverses yet."""
         order = self._order
         steps = order.steps
-        by_name = {(step.task, step.count): step for step in steps}
+        by_name = {(step.task, step.count): step for step in (*steps, *order.blocked)}
+
+        def known(planned: Step) -> Step | None:
+            same = by_name.get((planned.task, planned.count))
+            return same if same is not None and same.site is planned.site else None
+
         for first, _, late in sorted(order.races, key=lambda race: race[:2]):
             node, early = self._path[first], steps[first]
             sequence = [step for step in steps[first + 1 :] if not early.before(step)]
@@ -162,15 +174,9 @@ class DPOR:
             if any(is_initial(task, node.effects[task], sequence) for task in node.asleep):
                 continue
 
-            def known(planned: Step, node: _Node = node) -> Effects | None:
-                same = by_name.get((planned.task, planned.count))
-                if same is not None and same.site is planned.site:
-                    return same.effects
-                return None
-
             if not node.branches:
-                node.branches.append(Branch(early))
-            insert(node.branches, sequence, known)
+                node.branches.append(Branch(early, node.numbered))
+            insert(node.branches, sequence, known, node.numbered)
 
     def _take_up(self) -> bool:
         """Go back to the last point from which something is planned; False where there is none."""
@@ -182,6 +188,7 @@ class DPOR:
             node.branches = [b for b in node.branches if b.step.task in node.effects]
             if node.branches:
                 node.task = node.branches[0].step.task
+                node.woken = node.branches[0].woken
                 self._known = len(path)
                 return True
             path.pop()

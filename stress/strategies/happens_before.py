@@ -12,6 +12,7 @@ reduction", JACM 2017.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from stress.conflicts import Effect, conflict
@@ -61,6 +62,10 @@ class Step:
         clock = other.clock
         return self.task < len(clock) and clock[self.task] >= self.count
 
+    def is_like(self, other: Step) -> bool:
+        """Whether steps of the same names come before that one of another execution."""
+        return all(one == two for one, two in zip_longest(self.clock, other.clock, fillvalue=0))
+
 
 def independent(some: Effects, others: Effects) -> bool:
     """Whether it is all the same which of two operations comes first."""
@@ -72,6 +77,8 @@ class Order:
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
+        #: What tasks wait for in vain at the end.
+        self.blocked: list[Step] = []
         self.races: list[Race] = []
         #: The last step of each task, by number, and how often the clock woke the task before it.
         self._last: dict[int, Step] = {}
@@ -171,6 +178,7 @@ class Order:
         past = _joined(self._past.get(pending.task), last.clock if last else [])
         step = Step(pending, last.count + 1 if last else 1, effects, list(past))
         _enter(step)
+        self.blocked.append(step)
         self.races += self._races_for_gate(step, pending, len(self.steps), past).values()
 
     def _remember(self, step: Step, place: int) -> None:
