@@ -14,6 +14,7 @@ from stress.engine.accesses import AccessHooks
 from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
 from stress.engine.outcome import Outcome
 from stress.engine.outside import NeedsThreads
+from stress.engine.places import Places
 from stress.engine.recording import Recorder
 from stress.engine.recursion import TOO_DEEP
 from stress.engine.session import Session, collector_at_rest, session
@@ -71,7 +72,7 @@ class Laboratory:
     ) -> None:
         self._session = session
         self._may_move = may_move
-        self._target = target
+        self._places = Places(target)
         self._moved = ""
         self.targets = tuple(targets)
         self.missing_notices = tuple(
@@ -151,7 +152,7 @@ class Laboratory:
         release_points: bool | None = None,
     ) -> Execution:
         """Execution 0 of a strategy, step by step; it counts as that with the `number`."""
-        recorder = Recorder(target=self._target, enforcing=enforcing)
+        recorder = Recorder(self._places, enforcing=enforcing)
         outcome = self.execute(
             program,
             strategy,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from stress import evidence
 from stress.engine.outcome import Ending, Failure, Outcome, Waiting
-from stress.engine.recording import Stack, frames_of
+from stress.engine.places import Stack, frames_of
 from stress.errors import InvariantViolated
 from stress.events import Event
 from stress.explanation import conflicting_pair, until_end

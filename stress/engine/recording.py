@@ -10,55 +10,47 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from stress.conflicts import only_looks
 from stress.engine.outcome import Waiting
+from stress.engine.places import Places, Stack, as_frame, is_ours
 from stress.engine.recursion import TOO_DEEP, is_near_the_end
 from stress.engine.subjects import Subjects
 from stress.engine.task import Task
 from stress.engine.values import told, value_of
 from stress.events import Anchor, Event
-from stress.evidence import is_library
 from stress.frame import Frame
 from stress.strategy import Pending
 
-Place = tuple[CodeType, int]
-Stack = tuple[Place, ...]
 Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
 
 _FRAMES = 40
 _WITH_NAMES = (type, FunctionType, ModuleType)
-_ENGINE = __file__.rpartition("/")[0] + "/"
-#: Below the frames of a task come those of its carrier, and of whoever explores.
-_CARRIERS = f"{_ENGINE}carriers.py"
 _BEGIN = Anchor("begin", "", "", 1)
 
 
 class Recorder:
     """Keeps the events of one execution. `enforcing` is off where choices come from a schedule."""
 
-    def __init__(self, *, target: str = "", enforcing: bool = True) -> None:
+    def __init__(self, places: Places, *, enforcing: bool = True) -> None:
         self.events: list[Event] = []
         self.waiting: list[Waiting] = []
         self.enforcing = enforcing
         #: Of the threads, by number of the task.
         self.names: dict[int, str] = {}
-        self._target = target
         self._execution: Any = None
         self._occurrences: Counter[tuple[int, str, str, str]] = Counter()
         self._frames: dict[int, Frame | None] = {}
-        #: Of each event, where its task stood: code and line of each frame, innermost first.
+        #: Of each event, where its task stood.
         self.stacks: list[Stack] = []
         self._stacks: dict[int, Stack] = {}
-        #: One for all events at the same place.
-        self._places: dict[tuple[int, int], Place] = {}
+        self._places = places
         self._subjects: dict[int, str] = {}
         self._objects = Subjects()
         # Held while the execution lasts: who holds which of them is part of a deadlock's report.
         self._locks: dict[int, Any] = {}
-        self._is_library: dict[str, bool] = {}
         #: The last write, whose value is there when its task has gone on.
         self._written: tuple[str, str, Any] | None = None
         #: What writes left, by step.
@@ -66,7 +58,7 @@ class Recorder:
 
     def clear(self) -> None:
         """Forget everything: the execution begins anew."""
-        self.__init__(target=self._target, enforcing=self.enforcing)  # type: ignore[misc]
+        self.__init__(self._places, enforcing=self.enforcing)  # type: ignore[misc]
 
     def attach(self, execution: Any) -> None:
         """Called by the execution that is recorded."""
@@ -88,14 +80,12 @@ class Recorder:
         if task.name:
             self.names[task.number] = task.name
         site, subject = pending.site, pending.object
-        top = sys._getframe(1)
-        frame = self._program_frame(top)
-        function = site.function or (frame.f_code.co_qualname if frame else "")
+        frame, self._stacks[task.number] = self._places.look(sys._getframe(1))
+        self._frames[task.number] = frame
+        function = site.function or (frame.function if frame else "")
         key = (task.number, site.kind, site.name, function)
         self._occurrences[key] += 1
         pending.anchor = Anchor(site.kind, site.name, function, self._occurrences[key])
-        self._frames[task.number] = None if frame is None else _as_frame(frame)
-        self._stacks[task.number] = self._places_of(top)
         self._subjects[task.number] = self._describe(subject)
         if getattr(type(subject), "is_lock_model", False):
             self._locks[id(subject)] = subject
@@ -190,27 +180,14 @@ class Recorder:
         found: list[Frame] = []
         inside = True
         while frame is not None and len(found) < _FRAMES:
-            ours = _is_ours(frame.f_code.co_filename)
+            ours = is_ours(frame.f_code.co_filename)
             inside = inside and ours
             if ours and not inside:
                 break  # The frames of a carrier, below those of the program.
             if not ours:
-                found.append(_as_frame(frame))
+                found.append(as_frame(frame))
             frame = frame.f_back
         return tuple(found)
-
-    def _places_of(self, frame: FrameType | None) -> Stack:
-        places: list[Place] = []
-        while frame is not None and len(places) < _FRAMES:
-            file = frame.f_code.co_filename
-            if file == _CARRIERS:
-                break
-            if not _is_ours(file):
-                code, line = frame.f_code, frame.f_lineno or 0
-                # Not by the code itself: what is among its constants may have no hash.
-                places.append(self._places.setdefault((id(code), line), (code, line)))
-            frame = frame.f_back
-        return tuple(places)
 
     def _describe(self, subject: Any) -> str:
         if subject is None:
@@ -224,32 +201,3 @@ class Recorder:
         if getattr(type(subject), "is_gate_of", False):
             subject = subject.of  # The condition or event that the task waits at.
         return f"{type(subject).__name__} {self._objects.number(subject)}"
-
-    def _program_frame(self, frame: FrameType | None) -> FrameType | None:
-        outermost = None
-        while frame is not None:
-            file = frame.f_code.co_filename
-            if file == _CARRIERS:
-                break
-            library = self._is_library.get(file)
-            if library is None:
-                library = self._is_library[file] = is_library(file, self._target)
-            if not library:
-                return frame
-            if not _is_ours(file):
-                outermost = outermost or frame
-            frame = frame.f_back
-        return outermost
-
-
-def _is_ours(file: str) -> bool:
-    return file.startswith(_ENGINE)
-
-
-def frames_of(stack: Stack) -> tuple[Frame, ...]:
-    """A stack as plain data."""
-    return tuple(Frame(code.co_filename, line, code.co_qualname) for code, line in stack)
-
-
-def _as_frame(frame: FrameType) -> Frame:
-    return Frame(frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname)

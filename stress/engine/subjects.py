@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import weakref
+from itertools import islice
 from typing import Any
 
 #: Who holds an object that nobody else needs: the table, the loop variable, and the call.
@@ -51,7 +52,9 @@ class Subjects:
 
     def sweep(self) -> None:
         """Let go what only we hold."""
-        for key in list(self._held)[-_SWEEP:]:
+        if not self._held:
+            return
+        for key in list(islice(reversed(self._held), _SWEEP)):
             if sys.getrefcount(self._held[key]) < _ONLY_US:
                 del self._numbers[key]
                 del self._held[key]
