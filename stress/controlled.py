@@ -12,6 +12,7 @@ from typing import Any
 from stress.diagnosis import Execution
 from stress.engine.accesses import AccessHooks
 from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
+from stress.engine.context import context
 from stress.engine.outcome import Outcome
 from stress.engine.outside import NeedsThreads
 from stress.engine.places import Places
@@ -291,7 +292,7 @@ def laboratory(
         # before is set apart until then, and it looks through what is new.
         stack.enter_context(collector_at_rest())
         found = stack.enter_context(
-            instrumented(wanted, Hooks(accesses.access, accesses.call), program)
+            instrumented(wanted, Hooks(accesses.access, accesses.call), program, context.living)
         )
         accesses.module_names = found.module_names
         gc.freeze()

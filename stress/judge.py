@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import platform
@@ -21,6 +22,7 @@ from stress.trial import Condition, TrialRecord
 _KIND_CLASS = {FindingKind.CRASH: "crash", FindingKind.HANG: "crash"}
 
 
+@functools.cache
 def tool_version() -> str:
     """The version of the installed distribution, `unknown` in a bare source tree."""
     try:

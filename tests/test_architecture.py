@@ -14,7 +14,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule",
         "strategy", "site", "frame", "events", "statistics", "loading", "conflicts",
-        "explanation",
+        "explanation", "living",
     ),
     ("trial",),
     ("judge", "finding_store", "report"),

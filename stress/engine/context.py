@@ -9,6 +9,7 @@ from typing import Any
 
 from stress.engine.execution import Execution
 from stress.engine.task import Task
+from stress.living import Living
 
 _IDENT = _thread.get_ident
 
@@ -20,15 +21,19 @@ class Context:
     has to show that it is a task.
     """
 
-    __slots__ = ("collector_rests", "execution", "explorations", "guarded", "in_session")
+    __slots__ = (
+        "collector_rests", "execution", "guarded", "in_session", "left", "living",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.execution: Execution | None = None
         self.guarded = False
         self.in_session = False
         self.collector_rests = False
-        #: How many there have been.
-        self.explorations = 0
+        #: So many objects explorations have left since they were last collected.
+        self.left = 0
+        #: What is known of the process from one to the next.
+        self.living = Living()
 
 
 context = Context()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 
 def find_holders(
-    originals: Mapping[int, Any], besides: Collection[Any]
+    originals: Mapping[int, Any],
 ) -> list[tuple[dict[str, Any], str, Any]]:
     """Names of modules that are bound to one of these objects, which are given by identity.
 
     The module's names, the name there, and what `originals` has for the object. Not in the modules
-    `besides`, and not in those of this package.
+    of this package.
     """
     found: list[tuple[dict[str, Any], str, Any]] = []
     for module in list(sys.modules.values()):
@@ -21,7 +21,7 @@ def find_holders(
         # Most modules hold nothing of it: that is found out without a loop of ours.
         if not isinstance(names, dict) or originals.keys().isdisjoint(map(id, names.values())):
             continue
-        if module in besides or str(names.get("__name__", "")).startswith("stress."):
+        if str(names.get("__name__", "")).startswith("stress."):
             continue
         found += [
             (names, name, originals[id(value)])

@@ -7,11 +7,10 @@ import os
 import random
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stress.engine.context import controlled
-from stress.engine.holders import find_holders
 
 _URANDOM = os.urandom
 
@@ -28,14 +27,23 @@ class Randomness:
         self._asked = False
         self._stale = True
 
-    def enter(self) -> Callable[[], None]:
-        """Put seeded sources in place; the result puts the real ones back."""
+    def lazy(self) -> dict[int, Any]:
+        """What stands for the methods of the shared generator, by identity of those."""
+        return {
+            id(method): self._when_called(method)
+            for method in vars(random).values()
+            if type(method) in _METHODS and method.__self__ is random._inst
+        }
+
+    def enter(self, holders: Sequence[tuple[dict[str, Any], str, Any]]) -> Callable[[], None]:
+        """Put seeded sources in place, for `holders` those that are `lazy`; the result puts the
+        real ones back."""
         state = random.getstate()
         numpy = sys.modules.get("numpy.random")
         numpy_state = None if numpy is None else numpy.get_state()
         seed = random.Random.seed
         taken = random.__dict__["_urandom"]
-        taken_names: list[tuple[dict[str, Any], str, Any]] = []
+        taken_names = [(names, name, names[name]) for names, name, _ in holders]
 
         def seeded(self_: random.Random, a: Any = None, version: int = 2) -> None:
             if a is None and controlled() is not None:
@@ -43,15 +51,8 @@ class Randomness:
             seed(self_, a, version)
 
         random.Random.seed = seeded  # type: ignore[method-assign, assignment]
-        shared = random._inst
-        lazy = {
-            id(method): (method, self._when_called(method))
-            for method in vars(random).values()
-            if type(method) in _METHODS and method.__self__ is shared
-        }
-        for names, name, (method, seeded_method) in find_holders(lazy, besides=()):
-            names[name] = seeded_method
-            taken_names.append((names, name, method))
+        for names, name, method in holders:
+            names[name] = method
         os.urandom = random.__dict__["_urandom"] = self.urandom
 
         def leave() -> None:

@@ -24,8 +24,8 @@ from stress.errors import InvalidArgument
 
 #: Containers made and not let go since the last collection; then it is time for the next.
 _YOUNG_MAX = 2_000
-#: Before one of so many explorations, what those before have left is collected.
-_COLLECTED_EVERY = 8
+#: When explorations have left so many objects, they are collected before the next.
+_LEFT_MAX = 25_000
 #: An execution that makes no step for so long hangs.
 STALL_LIMIT_S = 10.0
 
@@ -166,13 +166,14 @@ def collector_at_rest() -> Iterator[None]:
     context.collector_rests = True
     gc.disable()
     if outermost:
+        context.living.look()
         _collect_what_was_left()
     try:
         yield
     finally:
         if outermost:
             context.collector_rests = False
-            gc.unfreeze()
+            context.left += context.living.settle()
         if was_enabled:
             gc.enable()
 
@@ -180,6 +181,6 @@ def collector_at_rest() -> Iterator[None]:
 def _collect_what_was_left() -> None:
     """What explorations leave behind is set apart by the next one, where the collector would never
     find it: so now and then it works before. That takes some ten milliseconds."""
-    context.explorations += 1
-    if context.explorations % _COLLECTED_EVERY == 0:
+    if context.left > _LEFT_MAX:
+        context.left = 0
         gc.collect()

@@ -30,11 +30,14 @@ _MODELS: dict[type, Callable[[Any], Any]] = {
     _queue.SimpleQueue: SimpleQueue,
     _LOCAL: Local.shadowing,
 }
+#: What may have a model: those, and their methods.
+_KINDS = frozenset({*_MODELS, types.BuiltinMethodType})
 #: Modules of the standard library that hold locks while they call what a program gave them.
 _LIBRARY = (logging,)
 _OBJECTS_MAX = 200_000
 #: Who runs us holds much, and nothing of the program's.
 _NOT_OURS = ("stress.engine", "stress.parallel", "_pytest.", "pluggy.", "xdist.", "execnet.")
+_SCENES, _MADE_OF_CODE = (types.ModuleType, types.FrameType), (type, types.FunctionType)
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), range, types.CodeType)
 
 
@@ -57,16 +60,16 @@ class Shadows:
 
     def enter(self, targets: Collection[str], program: Callable[..., object] | None) -> None:
         """Replace what can be reached from the target modules and from the program."""
+        inside = tuple(f"{target}." for target in targets)
         modules = [
             module
             for name, module in list(sys.modules.items())
-            if isinstance(module, types.ModuleType)
-            and any(name == target or name.startswith(f"{target}.") for target in targets)
+            if (name in targets or name.startswith(inside)) and isinstance(module, types.ModuleType)
         ]
         self._modules = {module.__name__ for module in modules}
         self.left_some = any(cls.__module__ in self._modules for cls in _LOCAL.__subclasses__())
         self._walk([*(m.__dict__ for m in (*modules, *_LIBRARY)), program])
-        for holder in _hidden_holders():
+        for holder in context.living.holders:
             self._replace_in(holder)
 
     def leave(self) -> None:
@@ -90,18 +93,27 @@ class Shadows:
             seen.add(id(found))
             if self._is_border(found):
                 continue
-            if any(self._model_of(part) is not None for part in _parts(found)):
+            parts = _parts(found)
+            if self._may_matter(parts) and any(self._model_of(p) is not None for p in parts):
                 self._replace_in(found)
+                parts = _parts(found)
                 self.left_some |= any(
-                    type(part) in _MODELS or id(part) in self._factories for part in _parts(found)
+                    type(part) in _MODELS or id(part) in self._factories for part in parts
                 )
-            pending.extend(_parts(found))
+            pending.extend(parts)
+
+    def _may_matter(self, parts: list[Any]) -> bool:
+        """Nearly never: that is found out without a loop of ours."""
+        return not (
+            _KINDS.isdisjoint(map(type, parts))
+            and self._factories.keys().isdisjoint(map(id, parts))
+        )
 
     def _is_border(self, found: Any) -> bool:
         """Whether a walk goes no further here: it would come to everything there is."""
-        if isinstance(found, types.ModuleType | types.FrameType):
+        if isinstance(found, _SCENES):
             return True
-        if isinstance(found, type | types.FunctionType):
+        if isinstance(found, _MADE_OF_CODE):
             return found.__module__ not in self._modules
         if isinstance(found, threading.Thread):
             if found.is_alive() and found is not threading.main_thread():
@@ -184,17 +196,6 @@ class Shadows:
             except (AttributeError, TypeError):
                 return
             self._undo.append(lambda: setattr(holder, name, value))
-
-
-def _hidden_holders() -> list[Any]:
-    """Closures and lists anywhere that have what makes locks: say, the `__init__` of a dataclass.
-
-    Modules have it too, but those are looked through by name.
-    """
-    gc.unfreeze()
-    found = gc.get_referrers(_thread.allocate_lock)
-    gc.freeze()
-    return [holder for holder in found if isinstance(holder, types.CellType | list)]
 
 
 def _parts(found: Any) -> list[Any]:

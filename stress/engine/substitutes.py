@@ -34,7 +34,8 @@ from stress.engine.tracing import Tracing
 #: What other modules may have taken by name.
 _SHARED: dict[Any, tuple[str, ...]] = {
     threading: ("local",),
-    _thread: ("allocate_lock", "RLock", "get_ident", "get_native_id", "start_new_thread"),
+    # A lock is made by a function up to Python 3.12, and by its class since then.
+    _thread: ("allocate_lock", "lock", "RLock", "get_ident", "get_native_id", "start_new_thread"),
     queue: ("SimpleQueue",),
     time: (
         "sleep", "monotonic", "perf_counter", "time", "monotonic_ns", "perf_counter_ns", "time_ns",
@@ -68,13 +69,17 @@ class Surroundings:
     def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
         """Put everything in place. `wrappers`: more of it, as owner, name and what stands there."""
         # Looked for while nothing is replaced.
-        holders = find_holders(self.taken, besides=self._shared.keys())
+        lazy = self._randomness.lazy()
+        holders = find_holders({**self.taken, **lazy})
+        ours = {id(vars(module)) for module in self._shared}
         for module, names in self._replaced.items():
             for name, value in names.items():
                 if name in module.__dict__:
                     self._set_name(module.__dict__, name, value)
+        drawn = set(map(id, lazy.values()))
         for holder, name, value in holders:
-            self._set_name(holder, name, value)
+            if id(value) not in drawn and id(holder) not in ours:
+                self._set_name(holder, name, value)
         for cls, name, function in (*conditions.replaced_methods(), *threads.replaced_methods()):
             self._set_method(cls, name, function)
         self._set_method(pools.ThreadPoolExecutor, "_counter", self._pool_numbers)
@@ -82,7 +87,7 @@ class Surroundings:
             if name not in self._replaced.get(owner, ()):
                 self._set_attribute(owner, name, function)
         self._quieten()
-        self._undo.append(self._randomness.enter())
+        self._undo.append(self._randomness.enter([h for h in holders if id(h[2]) in drawn]))
         self._undo.append(sqlite.enter())
         self._undo.append(self._recursion.enter())
 

@@ -8,12 +8,13 @@ from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from stress.errors import InvalidArgument
-from stress.instrument.functions import function_of, is_target, living_functions, module_of
+from stress.instrument.functions import function_of, is_target
 from stress.instrument.hooks import Hooks
 from stress.instrument.imports import Finder
 from stress.instrument.modules import ModuleNames
 from stress.instrument.template import Bound
 from stress.instrument.templates import Templates
+from stress.living import Living, living_functions, module_of
 
 #: What rewriting cost is kept for the life of the process.
 _templates = Templates()
@@ -21,7 +22,10 @@ _templates = Templates()
 
 @contextmanager
 def instrumented(
-    targets: Collection[str], hooks: Hooks, program: Callable[..., Any] | None = None
+    targets: Collection[str],
+    hooks: Hooks,
+    program: Callable[..., Any] | None = None,
+    living: Living | None = None,
 ) -> Iterator[Instrumented]:
     """Have the functions of the target modules and packages call `hooks` within the block.
 
@@ -29,14 +33,18 @@ def instrumented(
     of modules imported meanwhile. The function of `program` is one of them, whatever its module.
     At the end every function has the code object that it would have without the block; generators
     that were started within it go on as they are. Blocks may be nested: all hooks are called.
+    `living` is who has just looked; without it somebody does now.
     """
     if isinstance(targets, str):
         raise InvalidArgument(f"targets={targets!r} is one name: give a tuple, ({targets!r},)")
+    if living is None:
+        living = Living()
+        living.look()
     made = Instrumented(targets, hooks)
     finder = Finder(made._is_target, made._rewrite_module, made._module_loaded)
     finder.put_in_place()
     try:
-        made._instrument(living_functions(), function_of(program))
+        made._instrument(living, function_of(program))
         yield made
     finally:
         finder.remove()
@@ -79,15 +87,10 @@ class Instrumented:
     def _is_target(self, module: str) -> bool:
         return is_target(module, self._targets)
 
-    def _instrument(self, living: list[FunctionType], program: FunctionType | None) -> None:
+    def _instrument(self, living: Living, program: FunctionType | None) -> None:
         by_module: dict[int, list[FunctionType]] = {}
-        wanted: dict[int, bool] = {}
-        for function in living:
-            names = id(function.__globals__)
-            if names not in wanted:
-                wanted[names] = self._is_target(module_of(function))
-            if wanted[names]:
-                by_module.setdefault(names, []).append(function)
+        for function in living.functions(self._is_target):
+            by_module.setdefault(id(function.__globals__), []).append(function)
         # A hook of a target module that called itself would never end.
         hooks = {function_of(self._hooks.access), function_of(self._hooks.call)}
         for functions in by_module.values():
@@ -96,9 +99,11 @@ class Instrumented:
         for functions in by_module.values():
             self._instrument_module(functions, [f for f in functions if f not in hooks])
         if program is not None and id(program.__globals__) not in by_module:
-            beside = [f for f in living if f.__globals__ is program.__globals__]
-            if not is_target(module_of(program), (module_of(program),)):
+            module = module_of(program)
+            if not is_target(module, (module,)):
                 return
+            named = living.functions(lambda name: name == module)
+            beside = [f for f in named if f.__globals__ is program.__globals__]
             self._instrument_module(beside, [program])
 
     def _instrument_module(self, functions: list[FunctionType], wanted: list[FunctionType]) -> None:

@@ -41,6 +41,7 @@ def by_default(make: Callable[[], Any] = threading.Lock) -> Any:
 
 #: Ways to come to a lock, whose maker somebody has kept.
 WAYS: dict[str, Callable[[], Any]] = {
+    "name": lambda: make_lock(),
     "dataclass": lambda: Locked().lock,
     "class": lambda: Maker.of_class(),
     "instance": lambda: maker.of_instance(),

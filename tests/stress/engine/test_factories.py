@@ -26,6 +26,17 @@ def test_without_them_it_is_wrong(way: str) -> None:
     assert explore(program, executions=150).verdict is Verdict.VIOLATED
 
 
+@pytest.mark.parametrize("way", ["name", "dataclass", "instance", "closure", "default", "list"])
+def test_where_the_maker_can_be_replaced_they_are_models(way: str) -> None:
+    made = []
+
+    def program() -> None:
+        made.append(type(factories.WAYS[way]()).__module__)
+
+    explore(program, executions=1, targets=(factories.__name__,))
+    assert set(made) == {"stress.engine.locks"}
+
+
 def test_a_clock_taken_before_is_virtual() -> None:
     exploration = explore(factories.sleepy, executions=20)
     assert exploration.verdict is Verdict.HOLDS, (exploration.reason, exploration.findings)
