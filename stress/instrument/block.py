@@ -70,9 +70,9 @@ class Instrumented:
     @property
     def functions(self) -> int:
         """How many living functions carry hooks now. Looks through the whole process."""
+        known = {id(function): function for function in (*self._changed, *living_functions())}
         return sum(
-            self._bound.original_of(function.__code__) is not None
-            for function in living_functions()
+            self._bound.original_of(function.__code__) is not None for function in known.values()
         )
 
     @property

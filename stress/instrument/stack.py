@@ -19,7 +19,7 @@ from stress.instrument.body import Unreadable
 _NULL_FIRST = sys.version_info < (3, 13)
 CALLS = frozenset({"CALL", "CALL_KW", "CALL_FUNCTION_EX", "WITH_EXCEPT_START"})
 #: Before these the stack is kept.
-_KEPT = CALLS | {"FOR_ITER", "COMPARE_OP"}
+_KEPT = CALLS | {"FOR_ITER", "GET_ITER", "COMPARE_OP"}
 _METHOD_LOADS = frozenset({"LOAD_METHOD", "LOAD_ATTR", "LOAD_SUPER_ATTR"})
 
 
@@ -93,6 +93,12 @@ def _is_range(slot: Slot) -> bool:
     return slot.made_by == "CALL" and slot.name == "range"
 
 
+def is_iterator(slot: Slot) -> bool:
+    """Is it the iterator of a comprehension or generator expression, made where that stands? From
+    3.13.1 on these make sure of it: they ask it for its iterator, which is itself."""
+    return slot.made_by == "GET_ITER" or slot.name == ".0"
+
+
 def is_own_range(slot: Slot) -> bool:
     """Is it the iterator that a loop made for itself of a call of `range`? Nobody shares that."""
     return slot.made_by == "GET_ITER" and slot.name == "range"
@@ -128,6 +134,8 @@ def _after(before: list[Slot], instruction: Instr, index: int, jump: bool) -> li
             slot = replace(slot, name="range")
         return [*stack[:kept], slot]
     if name == "GET_ITER":
+        if is_iterator(stack[-1]):
+            return stack
         return [*stack[:-1], replace(slot, name=stack[-1].name if _is_range(stack[-1]) else "")]
     if name == "STORE_FAST_LOAD_FAST":
         return [*stack[:-1], slot]

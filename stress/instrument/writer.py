@@ -26,7 +26,14 @@ from stress.instrument.operations import (
 )
 from stress.instrument.places import Places
 from stress.instrument.probes import ACCESS, CALL, DEEPER, GLOBALS, on_cell, on_slot, probe
-from stress.instrument.stack import CALLS, is_method_load, is_own_range, name_of, stacks
+from stress.instrument.stack import (
+    CALLS,
+    is_iterator,
+    is_method_load,
+    is_own_range,
+    name_of,
+    stacks,
+)
 from stress.instrument.template import MARK
 
 
@@ -152,7 +159,10 @@ class Writer:
 
     def _access(self, index: int) -> list[Instr]:
         item = self._items[index]
-        if item.name == "FOR_ITER" and any(map(is_own_range, self._stacks.get(index, ())[-1:])):
+        top = self._stacks.get(index, ())[-1:]
+        if item.name == "FOR_ITER" and any(map(is_own_range, top)):
+            return []
+        if item.name == "GET_ITER" and any(map(is_iterator, top)):
             return []
         name, where = name_of(item.arg), self._where(index)
         if item.name in ON_OBJECTS and not is_of_constant(self._items, index):

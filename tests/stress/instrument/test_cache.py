@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
@@ -172,6 +173,10 @@ def test_several_processes_write_at_once(cache: Path) -> None:
     assert len(disk.load("module")) >= 100
 
 
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")) and sys.version_info < (3, 14),
+    reason="there code lives for ever once there was a second thread",
+)
 def test_in_the_process_templates_live_as_long_as_the_code() -> None:
     templates = Templates()
     function = function_of("def function(box):\n return lambda: box.value\n")
