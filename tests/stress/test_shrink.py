@@ -27,6 +27,7 @@ from stress.reduction import (
 from stress.schedule import Schedule, Switch
 from stress.shrinking import shrink
 from tests.corpus import CASES
+from tests.corpus.case import Case
 from tests.stress.engine import programs
 from tests.stress.engine.carriers import CARRIERS
 
@@ -216,6 +217,21 @@ def test_every_finding_of_the_corpus(program: Callable[[], None], declared: int 
     again = replay(program, shrunk)
     assert shrunk.place in [found.place for found in again.findings]
     assert shrink(program, shrunk).schedule == shrunk.schedule
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.kind is not None], ids=str)
+def test_fewer_preemptions_than_declared_do_not_show_it(case: Case) -> None:
+    pytest.importorskip("greenlet", reason="on threads of the system it takes minutes")
+    # All schedules with none are tried before those with one, and so on.
+    exploration = explore(case.program, strategy="dfs", executions=6_000, shrink=False)
+    assert exploration.findings, exploration.reason
+    found = exploration.findings[0]
+    assert found.schedule is not None
+    assert (found.kind, found.schedule.preemptions) in {
+        (case.kind, case.preemptions),
+        # What else may come of the same defect has no number of its own.
+        (case.also, found.schedule.preemptions),
+    }
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
