@@ -12,7 +12,8 @@ Place = tuple[CodeType, int]
 #: Of a task, innermost first.
 Stack = tuple[Place, ...]
 
-_FRAMES = 40
+#: So many of a stack are kept.
+FRAMES = 40
 _ENGINE = __file__.rpartition("/")[0] + "/"
 #: Below the frames of a task come those of its carrier, and of whoever explores.
 _CARRIERS = f"{_ENGINE}carriers.py"
@@ -37,7 +38,7 @@ class Places:
         found = None
         inside = False
         stack: list[Place] = []
-        while frame is not None and len(stack) < _FRAMES:
+        while frame is not None and len(stack) < FRAMES:
             code = frame.f_code
             known = codes.get(id(code)) or self._find_out(code)
             owner = known[1]

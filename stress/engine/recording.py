@@ -15,7 +15,7 @@ from typing import Any
 
 from stress.conflicts import only_looks
 from stress.engine.outcome import Waiting
-from stress.engine.places import Places, Stack, as_frame, is_ours
+from stress.engine.places import FRAMES, Places, Stack, as_frame, is_ours
 from stress.engine.recursion import TOO_DEEP, is_near_the_end
 from stress.engine.subjects import Subjects
 from stress.engine.task import Task
@@ -26,7 +26,6 @@ from stress.strategy import Pending
 
 Choose = Callable[[Sequence[int], Sequence[Pending], int | None], int]
 
-_FRAMES = 40
 _WITH_NAMES = (type, FunctionType, ModuleType)
 _BEGIN = Anchor("begin", "", "", 1)
 
@@ -179,7 +178,7 @@ class Recorder:
         frame = task.unit.frame or sys._getframe(2)
         found: list[Frame] = []
         inside = True
-        while frame is not None and len(found) < _FRAMES:
+        while frame is not None and len(found) < FRAMES:
             ours = is_ours(frame.f_code.co_filename)
             inside = inside and ours
             if ours and not inside:
