@@ -7,8 +7,15 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from stress.workloads.endpoint import Endpoint, serve_endpoint
+
+# A gate judges the change before it, not its luck: properties draw the same examples each time.
+# `nox -s tests -- --hypothesis-profile=search` draws new ones.
+settings.register_profile("gate", derandomize=True)
+settings.register_profile("search", derandomize=False, print_blob=True)
+settings.load_profile("gate")
 
 # Who runs us in the background may have had Ctrl-C ignored, and children would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
