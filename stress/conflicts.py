@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import NamedTuple
 
 from stress.strategy import Pending
@@ -13,6 +14,9 @@ LOOKS = frozenset({
 })  # fmt: skip
 #: Kinds on a place that has a name; the others are on the object as a whole.
 _NAMED = frozenset({"read", "write", "delete"})
+#: Kinds that only look at the second thing that they are about.
+_LOOKING_AT_SECOND = frozenset({"call", "iterate"})
+_CONTAINERS = (list, dict, set, deque, bytearray)
 #: Methods of containers that change nothing.
 _LOOKING = frozenset({
     "copy", "count", "endswith", "get", "index", "isdisjoint", "issubset", "issuperset", "items",
@@ -39,7 +43,10 @@ def effect_of(pending: Pending) -> Effect:
     """What a pending operation is about to touch."""
     site = pending.site
     name = site.name if site.kind in _NAMED else ""
-    return Effect(pending.subject, name, only_looks(site.kind, site.name))
+    looks = only_looks(site.kind, site.name)
+    if site.kind == "iterate" and isinstance(pending.object, _CONTAINERS):
+        looks = True  # What changes is the iterator.
+    return Effect(pending.subject, name, looks)
 
 
 def effects_of(pending: Pending) -> tuple[Effect, ...]:
@@ -48,9 +55,9 @@ def effects_of(pending: Pending) -> tuple[Effect, ...]:
     if pending.waits and pending.site.kind == "wait" and pending.site.name == "Event":
         return ()  # It was set, and whoever waited for that goes on.
     first = effect_of(pending)
-    second = pending.second
-    if second:
-        return first, Effect(second, "", pending.site.kind == "call")
+    if pending.also is not None:
+        looks = pending.site.kind in _LOOKING_AT_SECOND
+        return (first, *(Effect(other, "", looks) for other in pending.others))
     return (first,) if first.subject else ()
 
 

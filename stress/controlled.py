@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from stress.detect.watched import Watched
 from stress.diagnosis import Execution
 from stress.engine.accesses import AccessHooks
 from stress.engine.carriers import Carrier, GreenletCarrier, ThreadCarrier
@@ -19,6 +20,7 @@ from stress.engine.places import Places
 from stress.engine.recording import Recorder
 from stress.engine.recursion import TOO_DEEP
 from stress.engine.session import Session, collector_at_rest, session
+from stress.engine.stalls import Stalled
 from stress.errors import ScheduleDiverged
 from stress.events import Event
 from stress.instrument import Hooks, instrumented
@@ -164,6 +166,7 @@ class Laboratory:
         )
         assert outcome is not None
         events = recorder.finish()
+        steps = strategy.steps if isinstance(strategy, Watched) else ()
         return Execution(
             number=number,
             outcome=outcome,
@@ -171,7 +174,18 @@ class Laboratory:
             schedule=schedule_of(seed, events),
             names=recorder.names,
             stacks=recorder.stacks,
+            steps=steps,
         )
+
+    def lead(
+        self, program: Callable[[], object], strategy: Strategy, *, seed: int, step_limit: int
+    ) -> Execution | None:
+        """An execution that the strategy leads somewhere, watched and recorded; None where there
+        is none."""
+        try:
+            return self.record(program, Watched(strategy), seed=seed, step_limit=step_limit)
+        except (Stalled, Unsuitable, ScheduleDiverged):
+            return None
 
     def explain(
         self,
@@ -180,13 +194,16 @@ class Laboratory:
         number: int,
         seed: int,
         step_limit: int,
+        watched: bool = False,
     ) -> tuple[Execution, str]:
-        """The same execution again, recorded; and a note where it does not come out the same."""
+        """The same execution again, recorded; and a note where it does not come out the same. Where
+        it was `watched`, its steps are known as well."""
         note = ""
+        repeat: Strategy = Repeat(outcome.chosen)
         try:
             execution = self.record(
                 program,
-                Repeat(outcome.chosen),
+                Watched(repeat) if watched else repeat,
                 seed=seed,
                 step_limit=step_limit,
                 number=number,

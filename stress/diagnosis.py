@@ -18,6 +18,7 @@ from stress.finding import Finding, FindingKind, Frame, ThreadStack
 from stress.finding_store import replay_in_python
 from stress.judge import Origin, fingerprint
 from stress.schedule import Schedule
+from stress.steps import Step
 
 _ENGINE = __file__.rpartition("/")[0] + "/engine/"
 #: What tracebacks say of the engine where it was compiled.
@@ -29,7 +30,7 @@ class Execution:
     """A recorded execution: its number, its outcome, what happened, and what replays it.
 
     `names` are those of the threads, by number of the task, as far as they are known; `stacks`
-    are of the events, in their order.
+    are of the events, in their order. `steps` are those of the last events, where somebody watched.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Execution:
     schedule: Schedule
     names: Mapping[int, str] = field(default_factory=dict)
     stacks: Sequence[Stack] = ()
+    steps: Sequence[Step] = ()
 
 
 #: The name that `threading` makes says no more than the function in it.
@@ -88,15 +90,33 @@ def _conflict(cause: _Cause, execution: Execution) -> dict[str, object]:
     steps = steps or conflicting_pair(events)
     if cause.details.get("cycle") or not steps or steps[-1] >= len(stacks):
         return {}  # Of a cycle all stacks are shown.
-    return {
-        "conflict": [
-            {
-                "step": step,
-                "frames": [[f.file, f.line, f.function] for f in frames_of(stacks[step])],
-            }
-            for step in steps
-        ]
-    }
+    return {"conflict": _stacks_of(execution, steps)}
+
+
+def _stacks_of(execution: Execution, steps: Sequence[int]) -> list[dict[str, object]]:
+    return [
+        {
+            "step": step,
+            "frames": [[f.file, f.line, f.function] for f in frames_of(execution.stacks[step])],
+        }
+        for step in steps
+    ]
+
+
+def found_in(
+    execution: Execution,
+    origin: Origin,
+    *,
+    kind: FindingKind,
+    message: str,
+    place: str,
+    details: Mapping[str, object],
+    conflict: Sequence[int],
+) -> Finding:
+    """What a detector finds in an execution: the events that `conflict`, with all their stacks."""
+    told = {str(number): name for number, name in sorted(_names(execution).items())}
+    found = {**details, "tasks": told, "conflict": _stacks_of(execution, conflict)}
+    return _finding(_Cause(kind, message, place, details=found), execution, origin, "")
 
 
 def _names(execution: Execution) -> dict[int, str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stress.controlled import Unsuitable, laboratory
+from stress.detect.suspicion import Detector
+from stress.detection import Detection, detection_of
 from stress.diagnosis import diagnose, is_wrong
 from stress.engine.fork_join import fork_join
 from stress.engine.stalls import Stalled
@@ -38,6 +41,8 @@ def explore(
     time_limit_s: float | None = None,
     saturation: int | None = None,
     focus: bool = False,
+    detectors: Collection[str | Detector] = (),
+    free_threaded: bool = False,
     stop_on_first: bool = True,
     shrink: bool = True,
     on_progress: Callable[[Progress], None] | None = None,
@@ -49,8 +54,11 @@ def explore(
     in `program` itself; by default that is the module of `program`. An execution that takes more
     than `step_limit` scheduling points is ended; `time_limit_s` bounds the whole, in seconds, and
     with `saturation` it ends after so many executions in a row that showed nothing new. With
-    `focus`, a strategy that draws at random is mostly asked where tasks touch what they share. With
-    `shrink`, findings come with the fewest preemptions that a few more executions find.
+    `focus`, a strategy that draws at random is mostly asked where tasks touch what they share.
+    `detectors` look at every execution for what no exception tells: "races", "atomicity",
+    "lock-order", or functions of your own (see `stress.detect`); with `free_threaded` they also
+    tell what is harmless only as long as there is a lock of the interpreter. With `shrink`,
+    findings come with the fewest preemptions that a few more executions find.
 
     It is violated when an exception leaves a task, when tasks deadlock, or when they spin for
     ever. It is unknown when nothing was explored, when the program did things that are not under
@@ -58,9 +66,11 @@ def explore(
     KeyboardInterrupt never: then the reason says so.
     """
     check_options(executions, step_limit, time_limit_s, carrier, saturation)
+    detection = Detection(detectors, free_threaded=free_threaded)
     run = Explorer(
         program=program,
-        strategy=_made(strategy, seed, focus, saturation),
+        strategy=detection.watching(_made(strategy, seed, focus, saturation)),
+        detection=detection,
         executions=executions,
         seed=seed,
         step_limit=step_limit,
@@ -104,6 +114,7 @@ def replay(
     targets, carrier, step_limit = options_of(settings, targets, carrier, step_limit)
     check_options(1, step_limit, None, carrier)
     strategy = ReplayStrategy(schedule)
+    detection = detection_of(settings)
     run = Explorer(
         program=program, strategy=strategy, executions=1, seed=schedule.seed, step_limit=step_limit
     )
@@ -111,21 +122,24 @@ def replay(
         try:
             execution = lab.record(
                 program,
-                strategy,
+                detection.watching(strategy),
                 seed=schedule.seed,
                 step_limit=step_limit,
                 enforcing=False,
-                release_points=schedule.switches_at_release,
+                release_points=schedule.switches_at_release or detection.is_on,
             )
         except (Stalled, Unsuitable) as error:
             run.ended = str(error)
             return run.conclude(lab)
         run.add(execution.outcome)
-        if strategy.left and not is_wrong(execution.outcome):
+        origin = origin_of(program, lab, step_limit)
+        lead = partial(lab.lead, program, seed=schedule.seed, step_limit=step_limit)
+        detected = detection.findings(execution, origin, lead)
+        if strategy.left and not is_wrong(execution.outcome) and not detected:
             raise ScheduleDiverged(
                 f"the program ended before the schedule did: expected that {strategy.left[0]}"
             )
-        run.findings += diagnose(execution, origin_of(program, lab, step_limit))
+        run.findings += (*diagnose(execution, origin), *detected)
         run.reason = "the schedule was replayed"
         if strategy.left:
             run.reason += f", up to before it says that {strategy.left[0]}"

@@ -6,9 +6,12 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from stress.controlled import REHEARSED_STEPS, Laboratory, Repeatability, Unsuitable
+from stress.detect.watched import Watched
+from stress.detection import Detection
 from stress.diagnosis import diagnose, is_wrong, merged
 from stress.engine.outcome import Ending, Outcome
 from stress.engine.recursion import TOO_DEEP
@@ -99,6 +102,7 @@ class Explorer:
     uncontrolled: dict[str, None] = field(default_factory=dict)
     interrupted: bool = False
     complete: bool = False
+    detection: Detection = field(default_factory=lambda: Detection(()))
     began: float = field(default_factory=time.perf_counter)
     #: When there was nothing left to explore: to shrink takes longer.
     over: float | None = None
@@ -128,7 +132,8 @@ class Explorer:
                         COMPLETE if self.complete else "the strategy has nothing left to try"
                     )
                     return
-                if self._judge(lab, number, outcome) and self.stop_on_first:
+                wrong = self._judge(lab, number, outcome)
+                if (self._detect(lab, number, outcome) or wrong) and self.stop_on_first:
                     self.reason = "the first finding was asked for"
                     return
                 if outcome.stuck:
@@ -201,6 +206,26 @@ class Explorer:
         found = (self._found_by(finding) for finding in diagnose(execution, origin, note))
         self.findings = merged((*self.findings, *found))
         return True
+
+    def _detect(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
+        """Whether detectors find something that is new in an execution."""
+        strategy = self.strategy
+        if not isinstance(strategy, Watched):
+            return False
+        if not self.detection.is_suspicious(strategy.steps, outcome.chosen):
+            return False
+        origin = origin_of(self.program, lab, self.step_limit)
+        execution, _ = lab.explain(
+            self.program, outcome, number, self.seed, self.step_limit, watched=True
+        )
+        lead = partial(lab.lead, self.program, seed=self.seed, step_limit=self.step_limit)
+        found = self.detection.findings(execution, origin, lead)
+        known = {finding.fingerprint for finding in self.findings}
+        new = [self._found_by(one) for one in found if one.fingerprint not in known]
+        if new and not is_wrong(outcome):
+            self.wrong += 1
+        self.findings = merged((*self.findings, *new))
+        return bool(new)
 
     def _found_by(self, finding: Finding) -> Finding:
         member = getattr(self.strategy, "member", "")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from stress.controlled import Laboratory, Unsuitable
+from stress.detect.watched import Watched
+from stress.detection import detection_of
 from stress.diagnosis import Execution, diagnose, is_wrong
 from stress.engine.stalls import Stalled
 from stress.errors import ScheduleDiverged
@@ -82,7 +85,8 @@ class _Tried:
         self._step_limit = step_limit
         self._on_execution = on_execution
         # Fewest preemptions first: it goes on where a search before ended.
-        self._systematic, self._searched = DFS(), 0
+        self._detection = detection_of(sought.settings)
+        self._systematic, self._searched = self._detection.watching(DFS()), 0
         #: Only that one is kept: the collector looks through all that is.
         self.smallest: Finding | None = None
 
@@ -92,11 +96,11 @@ class _Tried:
         try:
             execution = self._lab.record(
                 self._program,
-                Guided(schedule),
+                self._detection.watching(Guided(schedule)),
                 seed=self._seed,
                 step_limit=self._step_limit,
                 enforcing=False,
-                release_points=schedule.switches_at_release,
+                release_points=schedule.switches_at_release or self._detection.is_on,
             )
         except (Stalled, Unsuitable):
             return None
@@ -119,17 +123,29 @@ class _Tried:
                 return None, made
             if outcome is None or outcome.preemptions >= below:
                 return None, made
-            if is_wrong(outcome):
+            if is_wrong(outcome) or self._is_suspicious():
                 execution, note = self._lab.explain(
-                    self._program, outcome, number, self._seed, self._step_limit
+                    self._program,
+                    outcome,
+                    number,
+                    self._seed,
+                    self._step_limit,
+                    watched=self._detection.is_on,
                 )
                 found = None if note else self._keep(execution)
                 if found is not None:
                     return found, made + 1
         return None, limit
 
+    def _is_suspicious(self) -> bool:
+        strategy = self._systematic
+        return isinstance(strategy, Watched) and bool(self._detection.suspected(strategy.steps))
+
     def _keep(self, execution: Execution) -> Schedule | None:
-        for finding in diagnose(execution, self._origin):
+        lead = partial(self._lab.lead, self._program, seed=self._seed, step_limit=self._step_limit)
+        found = diagnose(execution, self._origin)
+        found += self._detection.findings(execution, self._origin, lead)
+        for finding in found:
             if (finding.kind, finding.place) == (self._sought.kind, self._sought.place):
                 known = self.smallest.schedule if self.smallest is not None else None
                 if known is None or size(execution.schedule) < size(known):

@@ -23,11 +23,12 @@ class Pending:
     recorded executions only, and None in others. `yielding` is set where the task spins: it asks
     for others to go first. `waits` says that the operation is never made before it can be, as of a
     lock that is not free. `woken` counts how often the clock ended a wait of the task, and `daemon`
-    says that nobody waits for its end.
+    says that nobody waits for its end. `key` is that of the item, where it is about one item of a
+    container (see `site.kind`); of other operations it is of no meaning.
     """
 
     __slots__ = (
-        "_numbers", "also", "anchor", "daemon", "object", "site", "task", "waits", "woken",
+        "_numbers", "also", "anchor", "daemon", "key", "object", "site", "task", "waits", "woken",
         "yielding",
     )  # fmt: skip
 
@@ -41,6 +42,7 @@ class Pending:
         self.woken = 0
         self.object: Any = None
         self.also: Any = None
+        self.key: object = None
         self._numbers = numbers
 
     @property
@@ -58,8 +60,18 @@ class Pending:
     @property
     def second(self) -> int:
         """The number of another object: the lock that a wait frees, the container that a method is
-        given; 0 where there is none."""
-        return 0 if self.also is None else self._numbers.number(self.also)
+        given, or an iterator goes through; 0 where there is none, and the first of several."""
+        return next(iter(self.others), 0)
+
+    @property
+    def others(self) -> Sequence[int]:
+        """The numbers of all of them."""
+        also = self.also
+        if also is None:
+            return ()
+        if type(also) is tuple:
+            return tuple(map(self._numbers.number, also))
+        return (self._numbers.number(also),)
 
     @property
     def joins(self) -> Sequence[int]:

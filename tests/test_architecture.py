@@ -14,14 +14,14 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule",
         "strategy", "site", "frame", "events", "statistics", "loading", "conflicts",
-        "explanation", "living",
+        "explanation", "living", "steps",
     ),
     ("trial",),
     ("judge", "finding_store", "report"),
-    ("oracles", "strategies", "engine", "instrument", "reduction"),
+    ("oracles", "strategies", "detect", "engine", "instrument", "reduction"),
     ("workloads", "mutants", "parallel"),
     ("program", "diagnosis"),
-    ("controlled",),
+    ("controlled", "detection"),
     ("options", "reducer"),
     ("explorer",),
     ("api", "conformance", "exploration"),
@@ -132,10 +132,14 @@ def test_hermes_stands_alone_and_few_rooms_know_it() -> None:
 
 def test_engine_and_strategies_do_not_know_each_other() -> None:
     edges = graph(everywhere=True)
-    for here, there in (("engine", "strategies"), ("strategies", "engine")):
-        rooms = {n: targets for n, targets in edges.items() if n.startswith(f"stress.{here}")}
+    pairs = [("engine", "strategies"), ("strategies", "engine"), ("engine", "detect")]
+    pairs += [("detect", "engine"), ("detect", "strategies"), ("strategies", "detect")]
+    for here, there in pairs:
+        rooms = {n: t for n, t in edges.items() if f"{n}.".startswith(f"stress.{here}.")}
         assert rooms
-        assert not [n for n, t in rooms.items() if any(x.startswith(f"stress.{there}") for x in t)]
+        assert not [
+            n for n, t in rooms.items() if any(f"{x}.".startswith(f"stress.{there}.") for x in t)
+        ]
 
 
 def test_the_cycle_finder_can_fail() -> None:

@@ -61,6 +61,8 @@ class _Options:
     time_limit_s: float | None
     saturation: int | None
     focus: bool
+    detectors: tuple[str, ...]
+    free_threaded: bool
     stop_on_first: bool
     shrink: bool
 
@@ -91,6 +93,17 @@ def add_explore(commands: Any) -> None:
         help="end after so many executions in a row that showed nothing new",
     )
     add("--focus", action="store_true", help="choose mostly where tasks touch what they share")
+    add(
+        "--detect",
+        action="append",
+        metavar="A,B",
+        help="find without an exception, too: races, atomicity, lock-order, or all",
+    )
+    add(
+        "--free-threaded",
+        action="store_true",
+        help="detectors also tell what is harmless with the interpreter's lock alone",
+    )
     add("--all", action="store_true", help="go on after the first finding")
     add("--no-shrink", action="store_true", help="leave findings as they were found")
     add("--json", action="store_true", help="summary as JSON on standard output")
@@ -158,9 +171,21 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> _Options:
         time_limit_s=arguments.time,
         saturation=arguments.saturation,
         focus=arguments.focus,
+        detectors=_detectors(arguments.detect),
+        free_threaded=arguments.free_threaded,
         stop_on_first=not arguments.all,
         shrink=not arguments.no_shrink,
     )
+
+
+def _detectors(given: Sequence[str] | None) -> tuple[str, ...]:
+    from stress.detection import DETECTORS
+
+    names = [name.strip() for names in given or () for name in names.split(",")]
+    for name in names:
+        if name != "all":
+            _check_name("detector", name, [*DETECTORS, "all"])
+    return tuple(DETECTORS) if "all" in names else tuple(dict.fromkeys(names))
 
 
 def _check_name(what: str, name: str, known: Sequence[str]) -> None:
@@ -225,6 +250,8 @@ def _again(program: str, options: _Options, store: FindingStore) -> str:
     if options.saturation is not None:
         words += ["--saturation", str(options.saturation)]
     words += ["--focus"] if options.focus else []
+    words += ["--detect", ",".join(options.detectors)] if options.detectors else []
+    words += ["--free-threaded"] if options.free_threaded else []
     words += [] if options.stop_on_first else ["--all"]
     words += [] if options.shrink else ["--no-shrink"]
     if store.directory != DEFAULT_DIRECTORY:

@@ -10,19 +10,17 @@ import contextlib
 import io
 import sys
 import types
-from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from stress.engine.context import context, controlled
+from stress.engine.iterators import CONTAINERS, VIEWS, container_of, goes_through
 from stress.engine.locks import Lock, SimpleQueue
 from stress.engine.native_locals import LOCAL, NativeLocals
 from stress.engine.threads import Local
 from stress.engine.unshadowed import LOCKS, Unshadowed
 from stress.site import Site
 
-#: Their state is in C: their methods, and builtins that are given one, are accesses to them.
-CONTAINERS = (list, dict, set, deque, bytearray, OrderedDict)
 #: What they do is seen outside of the process, or by whoever shares them.
 _OPAQUE = (io.IOBase,)
 #: Nothing of them changes, or what changes is a model with points of its own. An iterator over
@@ -34,6 +32,10 @@ _INERT = (
     *(type(iter(made)) for made in ((), "", "é", b"", range(0), range(1 << 70))),
     str, bytes, int, float, complex, tuple, frozenset, range, slice, type(None),
 )  # fmt: skip
+#: Methods of dictionaries and sets that are about one item.
+_KEYED = frozenset({"add", "discard", "get", "pop", "remove", "setdefault"})
+#: Of a class whose objects go through others.
+_THROUGH = object()
 #: Builtins that only look at their first argument from outside.
 _HARMLESS = frozenset({
     "isinstance", "issubclass", "id", "callable", "type", "hash", "format", "getattr", "hasattr",
@@ -93,9 +95,9 @@ def make_access(
 
     `is_shared` says whether somebody assigns that name of a module.
     """
-    by_type: dict[Any, frozenset[str] | None] = {}
+    by_type: dict[Any, Any] = {}
 
-    def access(site: Site, subject: Any) -> None:
+    def access(site: Site, subject: Any, key: object = None) -> None:
         execution = context.execution
         if execution is None:
             return
@@ -112,6 +114,9 @@ def make_access(
             untouching = by_type[type(subject)]
         except KeyError:
             untouching = by_type[type(subject)] = _look_at(type(subject))
+        if untouching is _THROUGH:
+            _go_through(execution, site, subject, key, left)
+            return
         if untouching is not None:
             if site.name in untouching and not (
                 type(subject) is dict and "__builtins__" in subject
@@ -137,6 +142,7 @@ def make_access(
         pending = task.pending
         pending.site = site
         pending.object = subject
+        pending.key = key
         execution.steps = steps = execution.steps + 1
         if steps >= execution.checkpoint:
             execution.look_up(task)
@@ -144,9 +150,33 @@ def make_access(
             execution.decide(task)
         else:
             execution.grant()
-        pending.object = None
+        pending.object = pending.key = None
 
     return access
+
+
+def _go_through(execution: Any, site: Site, subject: Any, key: object, left: int) -> None:
+    """A view stands for what it goes through; an iterator is changed, and that is looked at."""
+    container = container_of(subject)
+    if type(subject) in VIEWS:
+        subject, container = container, None
+    if subject is not None and site.kind != "read":
+        _pass(execution, site, subject, container, key, left)
+
+
+def _pass(execution: Any, site: Site, subject: Any, second: object, key: object, left: int) -> None:
+    """A point, or what is left of one where many are granted."""
+    if context.guarded and controlled() is None:
+        return
+    if left:
+        execution.note(site, subject)
+        return
+    pending = execution.current.pending
+    pending.also, pending.key = second, key
+    execution.point(site, subject)
+    pending.also = pending.key = None
+    if not execution.several:
+        execution.grant()
 
 
 def _enter_or_exit(unshadowed: Unshadowed, execution: Any, site: Site, subject: Any) -> None:
@@ -210,26 +240,25 @@ def make_call(unshadowed: Unshadowed) -> Hook:
             subject = argument
         else:
             return
+        if type(subject) in VIEWS:
+            subject = container_of(subject)
+        elif second is None and goes_through(type(subject)):
+            second = container_of(subject)
         known = kinds.get(type(subject))
         if known is None:
             known = kinds[type(subject)] = (
                 isinstance(subject, shared) or subject is sys or _is_in_c(type(subject))
             )
-        if known and not (context.guarded and controlled() is None):
-            if left:
-                execution.note(site, subject)
-                return
-            if second is None:
-                execution.point(site, subject)
-            else:
-                pending = execution.current.pending
-                pending.also = second
-                execution.point(site, subject)
-                pending.also = None
-            if not execution.several:
-                execution.grant()
+        if known:
+            key = argument if made is types.BuiltinFunctionType and is_keyed(function) else None
+            _pass(execution, site, subject, second, key, left)
 
     return call
+
+
+def is_keyed(function: Any) -> bool:
+    """Whether a method of a container is about the item that its first argument names."""
+    return function.__name__ in _KEYED and isinstance(function.__self__, dict | set)
 
 
 def _is_in_c(made: type) -> bool:
@@ -239,8 +268,10 @@ def _is_in_c(made: type) -> bool:
     return any(base.__module__ == "sqlite3" for base in made.__mro__)
 
 
-def _look_at(made: type[Any]) -> frozenset[str] | None:
+def _look_at(made: type[Any]) -> object:
     """Names whose look-up on an instance touches no state of it; None where nothing does."""
+    if goes_through(made) and made not in _INERT:
+        return _THROUGH
     if issubclass(made, _INERT) and not issubclass(made, types.ModuleType):
         return None
     if issubclass(made, types.ModuleType):

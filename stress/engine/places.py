@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+from itertools import islice
 from types import CodeType, FrameType
 
 from stress.evidence import is_library
@@ -93,3 +95,13 @@ def _line_of(code: CodeType, instruction: int) -> int:
         if first <= instruction < beyond:
             return line or 0
     return 0
+
+
+def source_of(place: Place) -> str:
+    """What stands in the source for an instruction; empty where that is not known, or is long."""
+    code, instruction = place
+    line, last, begin, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
+    if line is None or line != last or begin is None or end is None:
+        return ""
+    # Columns count bytes.
+    return linecache.getline(code.co_filename, line).encode()[begin:end].decode(errors="replace")

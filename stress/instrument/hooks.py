@@ -18,7 +18,7 @@ class Hooks:
 
     #: Before attribute, item, iteration, `in`, and entry or exit of a `with`: the site, and the
     #: object. Of a global the object is the module's dictionary, of a closure variable its cell,
-    #: of an exit the exit callable.
-    access: Callable[[Site, Any], object]
+    #: of an exit the exit callable. Of an item also its key.
+    access: Callable[..., object]
     #: Before a call: the site, the callable, and the first positional argument or None.
     call: Callable[[Site, Any, Any], object]

@@ -37,6 +37,8 @@ ON_OBJECTS = {
     "DICT_MERGE": ("iterate", 1),
     "BEFORE_WITH": ("enter", 1),
 }
+#: Where the key stands, of instructions that are about one item.
+KEYS = {"BINARY_SUBSCR": 1, "STORE_SUBSCR": 1, "DELETE_SUBSCR": 1, "CONTAINS_OP": 2}
 ON_GLOBALS = {"LOAD_GLOBAL": "read", "STORE_GLOBAL": "write", "DELETE_GLOBAL": "delete"}
 ON_CELLS = {
     "LOAD_DEREF": "read",

@@ -14,6 +14,7 @@ from stress.instrument.calls import call_subjects, exit_slot, first_of_call
 from stress.instrument.locations import line_table
 from stress.instrument.method_names import method_names
 from stress.instrument.operations import (
+    KEYS,
     ON_CELLS,
     ON_GLOBALS,
     ON_OBJECTS,
@@ -167,12 +168,14 @@ class Writer:
         name, where = name_of(item.arg), self._where(index)
         if item.name in ON_OBJECTS and not is_of_constant(self._items, index):
             kind, depth = ON_OBJECTS[item.name]
+            subjects: list[Any] = [on_slot(depth)]
+            if item.name in KEYS:
+                # The object stands above it, too, by then.
+                subjects.append(on_slot(KEYS[item.name] + 1))
             return [
                 instruction
                 for attribute in attributes(self._items, index)
-                for instruction in self._probe(
-                    ACCESS, kind, attribute, index, [on_slot(depth)], where
-                )
+                for instruction in self._probe(ACCESS, kind, attribute, index, subjects, where)
             ]
         if item.name == "COMPARE_OP":
             return [
@@ -189,7 +192,7 @@ class Writer:
         if changes_in_place(self._items, index):
             return self._probe(ACCESS, "write item", "", index, [on_slot(2)], where)
         if item.name in ON_GLOBALS and name in self._globals and not is_module(self._body.code):
-            subjects: list[Any] = [("LOAD_CONST", GLOBALS)]
+            subjects = [("LOAD_CONST", GLOBALS)]
             return self._probe(ACCESS, ON_GLOBALS[item.name], name, index, subjects, where)
         if item.name in ON_CELLS and name in self._cells:
             subjects = [on_cell(item.arg, self._body.code.co_varnames)]

@@ -7,8 +7,9 @@ Everything is built as styled text. Printed through a rich console it has colour
 from __future__ import annotations
 
 import signal as signals
+import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
@@ -32,8 +33,9 @@ _TAIL_LINES_MAX = 12
 # What other sections of the report tell.
 _TWO_WORDS = ("step_limit",)
 _TOLD_ELSEWHERE = frozenset(
-    {"traceback", "tasks", "shrunk", "found_by", "conflict", "ends", "waits", "cycle"}
+    {"traceback", "tasks", "shrunk", "found_by", "conflict", "ends", "waits", "cycle", "remedy"}
 )
+_INDENTED: dict[str, Any] = {"initial_indent": "  ", "subsequent_indent": "  "}
 VERDICT_STYLES = {
     Verdict.HOLDS: _GOOD,
     Verdict.VIOLATED: _BAD,
@@ -65,6 +67,7 @@ def finding_text(finding: Finding, width: int = WIDTH) -> Text:
     text.append(why_text(finding, width))
     append_threads(text, finding.threads, finding.target)
     text.append(cycle_text(finding))
+    _append_remedy(text, finding, width)
     _append_operations(text, finding.operations)
     _append_tail(text, "stdout", finding.stdout_tail)
     _append_tail(text, "stderr", finding.stderr_tail)
@@ -178,6 +181,13 @@ def _append_details(text: Text, finding: Finding) -> None:
     for name, value in finding.details.items():
         if name not in _TOLD_ELSEWHERE:
             text.append(f"  {name}: {one_line(str(value))}\n", _FAINT)
+
+
+def _append_remedy(text: Text, finding: Finding, width: int) -> None:
+    remedy = finding.details.get("remedy")
+    if remedy:
+        text.append("\nwhat would repair it\n", _HEADING)
+        text.append(textwrap.fill(f"{remedy}\n", width, **_INDENTED) + "\n")
 
 
 def _append_operations(text: Text, operations: Sequence[RecordedOperation]) -> None:

@@ -141,9 +141,8 @@ def test_the_signatures_are_those_that_are_promised() -> None:
     promised = (
         "program strategy executions seed targets carrier step_limit time_limit_s stop_on_first"
     )
-    assert [
-        name for name in parameters if name not in ("saturation", "focus", "shrink", "on_progress")
-    ] == promised.split()
+    more = {"saturation", "focus", "detectors", "free_threaded", "shrink", "on_progress"}
+    assert [name for name in parameters if name not in more] == promised.split()
     assert list(inspect.signature(stress.check_threads).parameters)[:3] == [
         "setup", "workers", "invariant",
     ]  # fmt: skip

@@ -16,7 +16,7 @@ class Seen:
         self.events: list[tuple[Site, tuple[Any, ...]]] = []
         self.hooks = Hooks(access=self.access, call=self.call)
 
-    def access(self, site: Site, subject: Any) -> None:
+    def access(self, site: Site, subject: Any, key: object = None) -> None:
         self.events.append((site, (subject,)))
 
     def call(self, site: Site, callee: Any, argument: Any) -> None:

@@ -172,7 +172,7 @@ def test_a_program_of_another_language_has_none() -> None:
 def test_the_hooks_carry_none() -> None:
     calls = []
 
-    def access(site: Any, subject: Any) -> None:
+    def access(site: Any, subject: Any, key: object = None) -> None:
         calls.append(subject.__class__)
 
     with instrumented((__name__,), Hooks(access, silent)):

@@ -1,0 +1,210 @@
+"""The detectors of one exploration: what they find suspicious becomes findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from stress import evidence
+from stress.detect.atomicity import atomicity_violations, comes_to_the_same
+from stress.detect.lock_order import lock_order_inversions
+from stress.detect.names import SOME, name_of_lock, name_of_place
+from stress.detect.races import data_races
+from stress.detect.steered import IntoEachOther, InTurn
+from stress.detect.suspicion import Detector, Inversion, Overtaken, Suspicion
+from stress.detect.trace import Trace
+from stress.detect.watched import Watched
+from stress.diagnosis import Execution, found_in
+from stress.engine.outcome import Ending
+from stress.engine.places import source_of
+from stress.errors import InvalidArgument
+from stress.finding import Finding, FindingKind, Frame
+from stress.judge import Origin
+from stress.steps import Step
+from stress.strategy import Strategy
+
+#: Makes one execution with a strategy; None where it could not be made.
+Lead = Callable[[Strategy], Execution | None]
+
+#: Those that have a name.
+DETECTORS: Mapping[str, Detector] = {
+    "races": data_races,
+    "atomicity": atomicity_violations,
+    "lock-order": lock_order_inversions,
+}
+#: Of a long execution the beginning is looked at.
+STEPS_MAX = 20_000
+_HOLE = re.compile(r"\{(?:(what)|lock:(\d+)|span:(\d+):(\d+)|(\d+))\}")
+
+
+class Detection:
+    """Looks at the executions of an exploration, one after another.
+
+    `free_threaded` says whether what is harmless with the interpreter's lock alone fails as well.
+    """
+
+    def __init__(
+        self, detectors: Collection[str | Detector], *, free_threaded: bool = False
+    ) -> None:
+        if isinstance(detectors, str):
+            raise InvalidArgument(f"detectors is {detectors!r}; give a sequence of names")
+        self._detectors = [_made(one) for one in detectors]
+        self._names = [one for one in detectors if isinstance(one, str)]
+        self._free_threaded = free_threaded
+        self._seen: set[int] = set()
+        self._told: set[object] = set()
+
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a detector."""
+        return bool(self._detectors)
+
+    def watching(self, strategy: Strategy) -> Strategy:
+        """The strategy, so that the steps of its executions are known here."""
+        return Watched(strategy) if self._detectors else strategy
+
+    def is_suspicious(self, steps: Sequence[Step], chosen: Sequence[int]) -> bool:
+        """Whether an execution with these choices shows what none before did, and fails by it."""
+        if not self._detectors or len(steps) > STEPS_MAX:
+            return False
+        mark = hash(tuple(chosen))
+        if mark in self._seen:
+            return False
+        self._seen.add(mark)
+        fresh = self.suspected(steps) - self._told
+        self._told |= fresh
+        return bool(fresh)
+
+    def suspected(self, steps: Sequence[Step]) -> set[object]:
+        """What an execution fails by, each in a form by which it is known again."""
+        return {_key(one, steps) for one in self._suspicions(Trace(steps))}
+
+    def findings(self, execution: Execution, origin: Origin, lead: Lead) -> tuple[Finding, ...]:
+        """What a recorded execution shows, the first of each defect. Where another execution can
+        tell more, `lead` makes it."""
+        steps = execution.steps
+        if not self._detectors or not steps or len(steps) > STEPS_MAX:
+            return ()
+        before = len(execution.events) - len(steps)
+        trace = trace_of(execution)
+        found: dict[str, Finding] = {}
+        for suspicion in self._suspicions(trace):
+            details = _told_by_another(suspicion, trace, lead)
+            if details is not None:
+                finding = _finding(
+                    suspicion, trace, before, execution, self._named(origin), details
+                )
+                found.setdefault(finding.fingerprint, finding)
+        return tuple(found.values())
+
+    def _named(self, origin: Origin) -> Origin:
+        """The origin of what is found here: it says by which detectors."""
+        settings = {"detectors": self._names, "free_threaded": self._free_threaded}
+        return replace(origin, settings={**origin.settings, **settings})
+
+    def _suspicions(self, trace: Trace) -> Iterator[Suspicion]:
+        for detector in self._detectors:
+            for suspicion in detector(trace):
+                if suspicion.grade.fails(free_threaded=self._free_threaded):
+                    yield suspicion
+
+
+def trace_of(execution: Execution) -> Trace:
+    """The trace of an execution that was watched and recorded, with its values."""
+    before = len(execution.events) - len(execution.steps)
+    return Trace(execution.steps, [event.value for event in execution.events[before:]])
+
+
+def detection_of(settings: Mapping[str, Any]) -> Detection:
+    """What found a finding with these settings: detectors that have a name are in them."""
+    known = [name for name in settings.get("detectors", ()) if name in DETECTORS]
+    return Detection(known, free_threaded=bool(settings.get("free_threaded")))
+
+
+def _made(detector: str | Detector) -> Detector:
+    if callable(detector):
+        return detector
+    if detector not in DETECTORS:
+        raise InvalidArgument(
+            f"there is no detector {detector!r}; choose of {', '.join(DETECTORS)}, or give a "
+            "function that takes a Trace"
+        )
+    return DETECTORS[detector]
+
+
+def _told_by_another(suspicion: Suspicion, trace: Trace, lead: Lead) -> Mapping[str, Any] | None:
+    """What another execution adds to a suspicion; None where it does away with it."""
+    doubt = suspicion.doubt
+    if isinstance(doubt, Overtaken):
+        other = lead(InTurn(trace.steps, doubt))
+        if other is not None and comes_to_the_same(trace, doubt, trace_of(other)):
+            return None
+    if isinstance(doubt, Inversion):
+        other = lead(IntoEachOther(trace.steps, doubt))
+        if other is not None and other.outcome.ending is Ending.DEADLOCK:
+            return {"confirmed": "another execution led them into a deadlock"}
+        return {"confirmed": "no; no execution was made in which they wait for each other"}
+    return {}
+
+
+def _key(suspicion: Suspicion, steps: Sequence[Step]) -> object:
+    return suspicion.kind, frozenset(steps[step].site for step in suspicion.steps)
+
+
+def _finding(
+    suspicion: Suspicion,
+    trace: Trace,
+    before: int,
+    execution: Execution,
+    origin: Origin,
+    more: Mapping[str, Any],
+) -> Finding:
+    """`before` counts the events that come before the first step."""
+    events = execution.events
+    frames = [events[before + step].frame for step in suspicion.steps]
+    sources = [source_of(execution.stacks[before + step][0]) for step in suspicion.steps]
+    names = (name_of_place(trace, *one) for one in zip(suspicion.steps, sources, strict=True))
+    named = list(dict.fromkeys(filter(None, names)))
+    what = suspicion.what or ", ".join([name for name in named if name != SOME] or named)
+
+    def fill(hole: re.Match[str]) -> str:
+        is_what, lock, first, last, number = hole.groups()
+        if is_what:
+            return filled(suspicion.what) if suspicion.what else what
+        if lock:
+            return name_of_lock(trace, int(lock))
+        ends = (first, last) if first else (suspicion.steps[int(number)],) * 2
+        return _span(*(events[before + int(step)].frame for step in ends))
+
+    def filled(text: str) -> str:
+        return _HOLE.sub(fill, text)
+
+    places = sorted({evidence.place_of(frame) for frame in frames if frame})
+    details: dict[str, Any] = dict(more)
+    if suspicion.kind is not FindingKind.LOCK_ORDER:
+        details["grade"] = suspicion.grade.value
+    if suspicion.remedy:
+        details["remedy"] = filled(suspicion.remedy)
+    return found_in(
+        execution,
+        origin,
+        kind=suspicion.kind,
+        message=filled(suspicion.message),
+        place=f"{filled(what)} in {' + '.join(places)}",
+        details=details,
+        conflict=tuple(before + step for step in suspicion.steps),
+    )
+
+
+def _span(first: Frame | None, last: Frame | None) -> str:
+    """Where a task goes from one place to another."""
+    if first is None or last is None:
+        return "the program"
+    if (first.file, first.function) != (last.file, last.function):
+        return f"{evidence.describe_frame(first)} to {evidence.describe_frame(last)}"
+    if first.line == last.line:
+        return evidence.describe_frame(first)
+    begin, end = sorted((first.line, last.line))
+    return f"{first.function} ({evidence.short_path(first.file)}:{begin}-{end})"

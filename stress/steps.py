@@ -1,0 +1,66 @@
+"""Steps: what tasks did in one execution, one operation after another. Plain data."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from stress.site import Site
+from stress.strategy import Pending
+
+#: Kinds of operations on a place that has a name; the others are on the object as a whole.
+NAMED = frozenset({"read", "write", "delete"})
+#: Kinds of operations that may be about one item.
+_KEYED = frozenset({"read item", "write item", "delete item", "contains", "call"})
+_CONTAINERS = (list, dict, set, deque, bytearray)
+#: Of a class that is written in Python; what its methods do is seen where they do it.
+_HEAP_TYPE = 1 << 9
+
+
+class Step(NamedTuple):
+    """One operation that a task made.
+
+    `subject` numbers the object that it was about, and `second` another one, as the lock that a
+    wait frees; 0 where there is none. `waits` says that the operation is never made before it can
+    be. `key` tells items of a container apart, and is empty where it is about all of it or where
+    that is not known. `born` counts the tasks that there were, `joins` are those that must have
+    been over.
+    """
+
+    task: int
+    site: Site
+    subject: int
+    second: int
+    waits: bool
+    key: str
+    born: int
+    joins: tuple[int, ...]
+
+
+def step_of(pending: Pending, born: int) -> Step:
+    """The step that comes of a pending operation."""
+    site = pending.site
+    kind = site.kind
+    joins = tuple(pending.joins) if kind == "join" else ()
+    subject = pending.subject
+    if kind not in NAMED and site.function and _is_in_python(type(pending.object)):
+        subject = 0
+    key = _told(pending.key) if kind in _KEYED else ""
+    return Step(pending.task, site, subject, pending.second, pending.waits, key, born, joins)
+
+
+def _is_in_python(made: type) -> bool:
+    return bool(made.__flags__ & _HEAP_TYPE) and not issubclass(made, _CONTAINERS)
+
+
+def _told(key: object) -> str:
+    """A text that two keys share where they are equal; empty where that is not sure."""
+    made = type(key)
+    if made is str:
+        return repr(key)
+    if made is int:
+        return str(key) if key >= 0 else ""  # type: ignore[operator]
+    if made is tuple:
+        parts = [_told(part) for part in key]  # type: ignore[attr-defined]
+        return f"({', '.join(parts)})" if all(parts) else ""
+    return ""

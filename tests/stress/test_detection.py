@@ -1,0 +1,100 @@
+"""Detectors in explorations: options, findings, and their reports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stress import FindingKind, InvalidArgument, Verdict, explore, replay, shrink
+from stress.controlled import laboratory
+from stress.detect.suspicion import Grade, Suspicion
+from stress.detect.trace import Trace
+from stress.detect.watched import Watched
+from stress.report.console import render_finding
+from stress.strategies.random_walk import RandomWalk
+from tests.corpus import CASES
+from tests.corpus.case import Case
+from tests.corpus.races import counters, halves, lock_orders, unordered
+
+GOLDEN = Path(__file__).parent / "detect" / "golden"
+
+
+def test_without_detectors_nothing_is_detected() -> None:
+    assert explore(counters.racy_visits).verdict is Verdict.HOLDS
+
+
+def test_a_wrong_name() -> None:
+    with pytest.raises(InvalidArgument, match="no detector 'race'; choose of races, atomicity"):
+        explore(counters.racy_visits, detectors=["race"])
+    with pytest.raises(InvalidArgument, match="give a sequence of names"):
+        explore(counters.racy_visits, detectors="races")
+
+
+def test_a_detector_of_ones_own() -> None:
+    def long_traces(trace: Trace) -> list[Suspicion]:
+        if len(trace.steps) < 3:
+            return []
+        return [Suspicion(FindingKind.LEAK, Grade.TORN, "steps", (0, 2), "too many {what}: {1}")]
+
+    found = explore(counters.racy_visits, detectors=[long_traces])
+    assert [finding.kind for finding in found.findings] == [FindingKind.LEAK]
+    assert found.findings[0].message.startswith("too many steps: ")
+
+
+def test_what_is_harmless_with_the_interpreters_lock() -> None:
+    strict = explore(unordered.racy_plain_flag, detectors=["races"], free_threaded=True)
+    assert [finding.kind for finding in strict.findings] == [FindingKind.DATA_RACE]
+    assert explore(unordered.racy_plain_flag, detectors=["races"]).verdict is Verdict.HOLDS
+
+
+def test_a_finding_is_shrunk_to_one_preemption() -> None:
+    found = explore(counters.racy_visits, detectors=["atomicity"], strategy="random", shrink=False)
+    smaller = shrink(counters.racy_visits, found.findings[0])
+    assert smaller.schedule is not None
+    assert smaller.schedule.preemptions == 1
+    assert smaller.fingerprint == found.findings[0].fingerprint
+    assert replay(counters.racy_visits, smaller).findings[0].fingerprint == smaller.fingerprint
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_steps_are_those_of_the_events(case: Case) -> None:
+    strategy = Watched(RandomWalk(3))
+    module = case.program.__module__
+    with laboratory(case.program, (module,), "auto") as lab:
+        outcome = lab.execute(case.program, strategy, seed=3, step_limit=5_000)
+        assert outcome is not None
+        seen = [(step.task, step.site) for step in strategy.steps]
+        execution, note = lab.explain(case.program, outcome, 0, 3, 5_000, watched=True)
+    assert not note
+    assert [(step.task, step.site) for step in execution.steps] == seen
+    events = execution.events[len(execution.events) - len(execution.steps) :]
+    assert [event.task for event in events] == [step.task for step in execution.steps]
+    for event, step in zip(events, execution.steps, strict=True):
+        # Who is notified takes the lock, and is still told to wait.
+        if event.anchor.kind != "wait":
+            assert (event.anchor.kind, event.anchor.name) == (step.site.kind, step.site.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        ("lost_update", counters.racy_visits),
+        ("torn_update", halves.racy_two_fields),
+        ("lock_order", lock_orders.racy_ring_of_three),
+        ("data_race", unordered.racy_iteration),
+    ],
+)
+def test_report(name: str, program: Callable[[], None]) -> None:
+    found = explore(program, detectors=("races", "atomicity", "lock-order"))
+    told, _, rest = render_finding(found.findings[0]).partition("\nthe operations that conflict\n")
+    # How deep the stacks are depends on the Python.
+    repair = rest[rest.index("what would repair it") : rest.index("\nschedule ")]
+    text = f"{told}\n{repair}"
+    path = GOLDEN / f"{name}.txt"
+    if os.environ.get("STRESS_REFRESH_GOLDEN") == "1":
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), f"STRESS_REFRESH_GOLDEN=1 rewrites {path.name}"
