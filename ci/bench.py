@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.detectors import detectors
 from benchmarks.first_bug import first_bug, safe_stack
 from benchmarks.memory import memory
 from benchmarks.mixed import mixed
@@ -49,6 +50,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "first-bug": first_bug,
     "peers": beside_peers,
     "twins": clean,
+    "detectors": detectors,
     "safe-stack": safe_stack,
 }
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import CodeType
 from typing import Any
 
 from stress import evidence
 from stress.detect.atomicity import atomicity_violations, comes_to_the_same
+from stress.detect.dependence import Span
 from stress.detect.lock_order import lock_order_inversions
 from stress.detect.names import SOME, name_of_lock, name_of_place
 from stress.detect.races import data_races
+from stress.detect.stale_decisions import stale_decisions
+from stress.detect.stale_values import stale_values
 from stress.detect.steered import IntoEachOther, InTurn
 from stress.detect.suspicion import Detector, Inversion, Overtaken, Suspicion
-from stress.detect.trace import Trace
+from stress.detect.torn_reads import torn_reads
+from stress.detect.trace import Position, Trace
 from stress.detect.watched import Watched
 from stress.diagnosis import Execution, found_in
 from stress.engine.outcome import Ending
-from stress.engine.places import source_of
+from stress.engine.places import Stack, source_of, span_of
 from stress.errors import InvalidArgument
 from stress.finding import Finding, FindingKind, Frame
 from stress.judge import Origin
@@ -28,14 +33,22 @@ from stress.strategy import Strategy
 #: Makes one execution with a strategy; None where it could not be made.
 Lead = Callable[[Strategy], Execution | None]
 
+
+def _atomicity(trace: Trace) -> Sequence[Suspicion]:
+    parts = (atomicity_violations, stale_values, stale_decisions, torn_reads)
+    return [suspicion for part in parts for suspicion in part(trace)]
+
+
 #: Those that have a name.
 DETECTORS: Mapping[str, Detector] = {
     "races": data_races,
-    "atomicity": atomicity_violations,
+    "atomicity": _atomicity,
     "lock-order": lock_order_inversions,
 }
 #: Of a long execution the beginning is looked at.
 STEPS_MAX = 20_000
+#: Where both tasks do the same.
+_TWICE = re.compile(r"(?<=over all of )(.+) and of \1$")
 _HOLE = re.compile(r"\{(?:(what)|lock:(\d+)|span:(\d+):(\d+)|(\d+))\}")
 
 
@@ -53,6 +66,7 @@ class Detection:
         self._detectors = [_made(one) for one in detectors]
         self._names = [one for one in detectors if isinstance(one, str)]
         self._free_threaded = free_threaded
+        self._notices: dict[str, str] = {}
         self._seen: set[int] = set()
         self._told: set[object] = set()
 
@@ -60,6 +74,11 @@ class Detection:
     def is_on(self) -> bool:
         """Whether there is a detector."""
         return bool(self._detectors)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What looked like a defect and could not be confirmed, a sentence each."""
+        return tuple(self._notices.values())
 
     def watching(self, strategy: Strategy) -> Strategy:
         """The strategy, so that the steps of its executions are known here."""
@@ -69,10 +88,10 @@ class Detection:
         """Whether an execution with these choices shows what none before did, and fails by it."""
         if not self._detectors or len(steps) > STEPS_MAX:
             return False
-        mark = hash(tuple(chosen))
-        if mark in self._seen:
-            return False
-        self._seen.add(mark)
+        for mark in (hash(tuple(chosen)), class_of(steps)):
+            if mark in self._seen:
+                return False
+            self._seen.add(mark)
         fresh = self.suspected(steps) - self._told
         self._told |= fresh
         return bool(fresh)
@@ -88,15 +107,18 @@ class Detection:
         if not self._detectors or not steps or len(steps) > STEPS_MAX:
             return ()
         before = len(execution.events) - len(steps)
-        trace = trace_of(execution)
+        trace = trace_of(execution, origin.target)
         found: dict[str, Finding] = {}
         for suspicion in self._suspicions(trace):
-            details = _told_by_another(suspicion, trace, lead)
+            details = _told_by_another(suspicion, trace, lead, origin.target)
+            finding = _finding(
+                suspicion, trace, before, execution, self._named(origin), details or {}
+            )
             if details is not None:
-                finding = _finding(
-                    suspicion, trace, before, execution, self._named(origin), details
-                )
                 found.setdefault(finding.fingerprint, finding)
+            elif suspicion.kind is FindingKind.LOCK_ORDER:
+                said = f"{finding.message}; no execution could be led into a deadlock there"
+                self._notices.setdefault(finding.fingerprint, said)
         return tuple(found.values())
 
     def _named(self, origin: Origin) -> Origin:
@@ -111,10 +133,42 @@ class Detection:
                     yield suspicion
 
 
-def trace_of(execution: Execution) -> Trace:
+def class_of(steps: Sequence[Step]) -> int:
+    """A number that executions share in which the same tasks come to each object in the same order:
+    detectors find the same in them."""
+    orders: dict[int, int] = {}
+    for task, site, subject, second, _, key, _, _ in steps:
+        orders[subject] = hash((orders.get(subject), task, id(site), key))
+        if second:
+            orders[second] = hash((orders.get(second), task, id(site)))
+    orders.pop(0, None)
+    return hash(tuple(sorted(orders.items())))
+
+
+def trace_of(execution: Execution, target: str) -> Trace:
     """The trace of an execution that was watched and recorded, with its values."""
     before = len(execution.events) - len(execution.steps)
-    return Trace(execution.steps, [event.value for event in execution.events[before:]])
+    return Trace(
+        execution.steps,
+        [event.value for event in execution.events[before:]],
+        [positions_of(stack, target) for stack in execution.stacks[before:]],
+    )
+
+
+def positions_of(stack: Stack, target: str) -> tuple[Position, ...]:
+    """A stack of the engine, the outermost function of the program first."""
+    return tuple(
+        Position(code.co_filename, code.co_qualname, instruction, _span_of(code, instruction))
+        for code, instruction in reversed(stack)
+        if not evidence.is_library(code.co_filename, target)
+    )
+
+
+def _span_of(code: CodeType, instruction: int) -> Span | None:
+    line, column, last_line, last_column = span_of((code, instruction))
+    if line is None or column is None or last_line is None or last_column is None:
+        return None
+    return Span(line, column, last_line, last_column)
 
 
 def detection_of(settings: Mapping[str, Any]) -> Detection:
@@ -134,18 +188,20 @@ def _made(detector: str | Detector) -> Detector:
     return DETECTORS[detector]
 
 
-def _told_by_another(suspicion: Suspicion, trace: Trace, lead: Lead) -> Mapping[str, Any] | None:
+def _told_by_another(
+    suspicion: Suspicion, trace: Trace, lead: Lead, target: str
+) -> Mapping[str, Any] | None:
     """What another execution adds to a suspicion; None where it does away with it."""
     doubt = suspicion.doubt
     if isinstance(doubt, Overtaken):
         other = lead(InTurn(trace.steps, doubt))
-        if other is not None and comes_to_the_same(trace, doubt, trace_of(other)):
+        if other is not None and comes_to_the_same(trace, doubt, trace_of(other, target)):
             return None
     if isinstance(doubt, Inversion):
         other = lead(IntoEachOther(trace.steps, doubt))
         if other is not None and other.outcome.ending is Ending.DEADLOCK:
-            return {"confirmed": "another execution led them into a deadlock"}
-        return {"confirmed": "no; no execution was made in which they wait for each other"}
+            return {"deadlock": "another execution, led there, ended in it"}
+        return None
     return {}
 
 
@@ -174,7 +230,7 @@ def _finding(
         if is_what:
             return filled(suspicion.what) if suspicion.what else what
         if lock:
-            return name_of_lock(trace, int(lock))
+            return name_of_lock(trace, int(lock)) or events[before + int(lock)].subject
         ends = (first, last) if first else (suspicion.steps[int(number)],) * 2
         return _span(*(events[before + int(step)].frame for step in ends))
 
@@ -186,7 +242,7 @@ def _finding(
     if suspicion.kind is not FindingKind.LOCK_ORDER:
         details["grade"] = suspicion.grade.value
     if suspicion.remedy:
-        details["remedy"] = filled(suspicion.remedy)
+        details["remedy"] = _TWICE.sub(r"\1", filled(suspicion.remedy))
     return found_in(
         execution,
         origin,

@@ -278,6 +278,7 @@ class Explorer:
             ),
             notices=(
                 *lab.notices,
+                *self.detection.notices,
                 *filter(None, (self.rehearsal.difference, self.rehearsal.notice)),
             ),
         )

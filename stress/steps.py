@@ -41,12 +41,17 @@ def step_of(pending: Pending, born: int) -> Step:
     """The step that comes of a pending operation."""
     site = pending.site
     kind = site.kind
-    joins = tuple(pending.joins) if kind == "join" else ()
     subject = pending.subject
-    if kind not in NAMED and site.function and _is_in_python(type(pending.object)):
-        subject = 0
-    key = _told(pending.key) if kind in _KEYED else ""
-    return Step(pending.task, site, subject, pending.second, pending.waits, key, born, joins)
+    second = 0 if pending.also is None else pending.second
+    if site.function:
+        if kind in NAMED:
+            return Step(pending.task, site, subject, second, False, "", born, ())
+        if _is_in_python(type(pending.object)):
+            subject = 0
+        key = _told(pending.key) if pending.key is not None and kind in _KEYED else ""
+        return Step(pending.task, site, subject, second, pending.waits, key, born, ())
+    joins = tuple(pending.joins) if kind == "join" else ()
+    return Step(pending.task, site, subject, second, pending.waits, "", born, joins)
 
 
 def _is_in_python(made: type) -> bool:

@@ -19,10 +19,21 @@ PUBLISHED: Mapping[str, float] = {
     "stringbuffer": 8, "bluetooth_driver": 36, "wronglock": 1, "stack": 2, "work_queue": 6,
 }  # fmt: skip
 
+Program = Callable[[], None]
+
 
 def twins() -> Mapping[str, Callable[[], None]]:
     """The repaired programs of the corpus, by name."""
     return {str(case): case.program for case in _corpus().CASES if case.kind is None}
+
+
+def race_corpus() -> tuple[list[tuple[str, Program, bool]], list[tuple[str, Program, bool]]]:
+    """Racy programs, and whether it is that nothing orders something; race-free ones, and whether
+    they are that because it comes to the same."""
+    _corpus()
+    races = importlib.import_module("tests.corpus.races")
+    racy = [(str(one), one.program, one.defect.value == "unordered") for one in races.RACES]
+    return racy, [(str(one), one.program, one.benign) for one in races.RACE_FREE]
 
 
 def _corpus() -> Any:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from stress.conflicts import only_looks
-from stress.detect.trace import Trace, is_of_model
+from stress.detect.trace import Trace
 from stress.site import Site
 from stress.steps import NAMED, Step
 
@@ -39,29 +38,39 @@ Accesses = dict[Place, list[Access]]
 
 def accesses_of(trace: Trace) -> Accesses:
     """All accesses to places that more than one task touches and one writes, in their order."""
+    if "accesses" not in trace.made:
+        trace.made["accesses"] = _accesses(trace)
+    found: Accesses = trace.made["accesses"]
+    return found
+
+
+def _accesses(trace: Trace) -> Accesses:
     found: Accesses = {}
     for number, step in enumerate(trace.steps):
-        for place, writes in _touched(step):
-            access = Access(number, step.task, step.site, writes, step.key)
+        site = step.site
+        # Of what is in no function, as a statement of SQL, no place is known.
+        if not site.function:
+            continue
+        if step.subject:
+            place = Place(step.subject, site.name if site.kind in NAMED else "")
+            access = Access(number, step.task, site, _writes(step), step.key)
             found.setdefault(place, []).append(access)
+        if step.second:
+            access = Access(number, step.task, site, False, step.key)
+            found.setdefault(Place(step.second, ""), []).append(access)
     return {place: accesses for place, accesses in found.items() if _are_shared(accesses)}
 
 
-def _touched(step: Step) -> Iterator[tuple[Place, bool]]:
-    if is_of_model(step) or not step.site.function:
-        return  # Of what is in no function, as a statement of SQL, no place is known.
+def _writes(step: Step) -> bool:
     site = step.site
     # What a loop begins with is looked at; then the iterator changes.
-    writes = not only_looks(site.kind, site.name) and (site.kind != "iterate" or step.second > 0)
-    if step.subject:
-        yield Place(step.subject, site.name if site.kind in NAMED else ""), writes
-    if step.second:
-        yield Place(step.second, ""), False
+    return not only_looks(site.kind, site.name) and (site.kind != "iterate" or step.second > 0)
 
 
 def _are_shared(accesses: list[Access]) -> bool:
-    first = accesses[0].task
-    if all(one.task == first for one in accesses) or not any(one.writes for one in accesses):
+    if len(accesses) < 2 or len({one.task for one in accesses}) < 2:
+        return False
+    if not any(one.writes for one in accesses):
         return False
     # Who enters something by `with`, and nothing else, enters a lock.
     return any(one.site.kind != "enter" for one in accesses)

@@ -68,13 +68,12 @@ def _triples(accesses: Sequence[Access], units: Units) -> Iterator[tuple[Access,
                 break
 
 
-def _doubt(trace: Trace, triple: tuple[Access, Access, Access]) -> Overtaken | None:
+def doubt_about(trace: Trace, read: Access, between: Access, last: Access) -> Overtaken | None:
     """Where both wrote the same because there was nothing yet, it may be that both computed it.
 
     Of objects nobody can say that they are the same but who made them; and who sets a flag, or adds
     something by a call, means to be the one who does.
     """
-    read, between, last = triple
     if not trace.values or last.site.kind not in ("write", "write item"):
         return None
     if not _was_missing(read, trace.values[read.step]):
@@ -82,7 +81,9 @@ def _doubt(trace: Trace, triple: tuple[Access, Access, Access]) -> Overtaken | N
     value = trace.values[last.step]
     if value != trace.values[between.step] or not _is_plain(value):
         return None
-    return Overtaken(read.step, between.step, last.step)
+    # With a lock in its hand it would keep the other from coming first.
+    stop = min([read.step, *(held.step for held in trace.held[read.step])])
+    return Overtaken(stop, read.step, between.step, last.step)
 
 
 def _was_missing(read: Access, value: str) -> bool:
@@ -178,7 +179,7 @@ def _stale(trace: Trace, place: Place, first: Access, between: Access, last: Acc
         steps=(first.step, between.step, last.step),
         message=f"{said}, and in between task {between.task} changes it in {{1}}",
         remedy=_remedy(trace, (first.step, last.step), (between.step, between.step)),
-        doubt=_doubt(trace, (first, between, last)),
+        doubt=doubt_about(trace, first, between, last),
     )
 
 
@@ -216,19 +217,17 @@ def comes_to_the_same(trace: Trace, doubt: Overtaken, other: Trace) -> bool:
 
     In the second trace it did: it reads what was written, and writes it again or not at all.
     """
-    read, write = trace.steps[doubt.read], trace.steps[doubt.write]
-    units = Units(other)
-    reads = [
-        number
-        for number, step in enumerate(other.steps)
-        if number >= doubt.read and step.task == read.task and step.site is read.site
-    ]
-    if not reads:
-        return False
-    after = [
-        other.values[number]
-        for number, step in enumerate(other.steps)
-        if number > reads[0] and step.task == write.task and step.site is write.site
-        if units.of[number] == units.of[reads[0]]
-    ]
-    return not after or after[0] == trace.values[doubt.write]
+    read, between, write = (trace.steps[n] for n in (doubt.read, doubt.between, doubt.write))
+    is_in_turn = has_read = False
+    for number, step in enumerate(other.steps[doubt.stop :], doubt.stop):
+        if step.task == between.task and step.site is between.site:
+            is_in_turn = is_in_turn or not has_read
+        if step.task != read.task or not is_in_turn:
+            continue
+        if step.site is read.site:
+            if has_read:
+                break
+            has_read = True
+        elif has_read and step.site is write.site:
+            return other.values[number] == trace.values[doubt.write]
+    return has_read

@@ -52,7 +52,7 @@ def _edges(trace: Trace) -> dict[int, list[_Edge]]:
         held = trace.held[number]
         if not held or step.site.kind != "acquire" or not is_of_model(step):
             continue
-        if not step.waits or step.site.name not in _TAKES:
+        if not step.waits or step.site.name not in _TAKES or step.subject in map(_lock, held):
             continue
         locks = frozenset(one.lock for one in held)
         for one in held:
@@ -62,6 +62,10 @@ def _edges(trace: Trace) -> dict[int, list[_Edge]]:
     for edge in found.values():
         by_lock.setdefault(edge.held.lock, []).append(edge)
     return by_lock
+
+
+def _lock(held: Held) -> int:
+    return held.lock
 
 
 def _cycles(edges: dict[int, list[_Edge]], trace: Trace) -> Iterator[tuple[_Edge, ...]]:

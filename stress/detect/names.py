@@ -46,8 +46,9 @@ def _holder(source: str) -> str:
 
 
 def name_of_lock(trace: Trace, step: int) -> str:
-    """The attribute or variable that holds the lock which a step takes."""
-    return _loaded_before(trace, step, same_line=False) or "the same lock"
+    """The attribute or variable that holds the lock which a step takes; empty where that is not
+    seen, as of a local variable."""
+    return _loaded_before(trace, step, same_line=False)
 
 
 def _loaded_before(trace: Trace, step: int, *, same_line: bool) -> str:

@@ -17,7 +17,7 @@ class InTurn:
     every_step = True
 
     def __init__(self, steps: Sequence[Step], doubt: Overtaken) -> None:
-        self._tasks = [step.task for step in steps[: doubt.read]]
+        self._tasks = [step.task for step in steps[: doubt.stop]]
         self._late = steps[doubt.read].task
         self._early, self._written = steps[doubt.between].task, steps[doubt.between].site
         self._place = 0

@@ -28,8 +28,10 @@ class Grade(StrEnum):
 
 
 class Overtaken(NamedTuple):
-    """A doubt whether the write after `between` says anything else than that one: by steps."""
+    """A doubt whether the write after `between` says anything else than that one: by steps. Before
+    the first of them, its task can be made to wait for the other."""
 
+    stop: int
     read: int
     between: int
     write: int

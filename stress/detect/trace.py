@@ -14,8 +14,9 @@ the lock first is a matter of chance: it says what could have been at the same t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from stress.detect.dependence import Span
 from stress.steps import Step
 
 Clock = list[int]
@@ -28,6 +29,19 @@ _LOCKS = frozenset({"Lock", "RLock", "Condition"})
 _SIGNALS = frozenset({"Event", "Semaphore", "SimpleQueue"})
 #: What the models of the engine call what they stand for.
 SYNCHRONIZERS = _LOCKS | _SIGNALS | {"Thread", "time"}
+
+
+class Position(NamedTuple):
+    """Where a task stands in one function on its stack; `span` where that is known."""
+
+    file: str
+    function: str
+    instruction: int
+    span: Span | None
+
+
+#: Of a task, the outermost function first.
+Stack = Sequence[Position]
 
 
 class Held(NamedTuple):
@@ -45,48 +59,41 @@ def is_of_model(step: Step) -> bool:
 class Trace:
     """What one execution was like. All sequences go by the place of a step."""
 
-    def __init__(self, steps: Sequence[Step], values: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        values: Sequence[str] = (),
+        stacks: Sequence[Stack] = (),
+    ) -> None:
         self.steps = steps
-        #: What was read, or is there after a write, where that is known.
+        #: What was read, or is there after a write; and where tasks stood. Of an execution that was
+        #: recorded, of others there is nothing.
         self.values = values
+        self.stacks = stacks
+        #: What several detectors ask for, made once: see `accesses_of`.
+        self.made: dict[str, Any] = {}
         #: The locks that its task has while it makes the step, the oldest first.
         self.held: list[tuple[Held, ...]] = []
-        #: Of the first order, the clock of the task and how far it was itself; of the second too.
-        self._clocks: list[Clock] = []
-        self._epochs: list[int] = []
-        self._loose: list[Clock] = []
-        self._loose_epochs: list[int] = []
-        self._read()
+        self._clocks = _Clocks(_LOCKS | _SIGNALS).read(steps, self.held)
 
     def ordered(self, first: int, second: int) -> bool:
         """Whether the first step comes before the second, which is later in the execution."""
-        task = self.steps[first].task
-        clock = self._clocks[second]
-        return task < len(clock) and clock[task] >= self._epochs[first]
+        return _is_before(self._clocks, self.steps[first].task, first, second)
 
     def apart(self, first: int, second: int) -> bool:
         """Whether the two could not have been at the same time even if locks had no order."""
-        one, other = self.steps[first].task, self.steps[second].task
-        clock, other_clock = self._loose[first], self._loose[second]
-        return (one < len(other_clock) and other_clock[one] >= self._loose_epochs[first]) or (
-            other < len(clock) and clock[other] >= self._loose_epochs[second]
+        if "loose" not in self.made:
+            self.made["loose"] = _Clocks(_SIGNALS).read(self.steps, [])
+        clocks = self.made["loose"]
+        return _is_before(clocks, self.steps[first].task, first, second) or _is_before(
+            clocks, self.steps[second].task, second, first
         )
 
-    def _read(self) -> None:
-        strict, loose = _Clocks(_LOCKS | _SIGNALS), _Clocks(_SIGNALS)
-        locks = _Locks()
-        for place, step in enumerate(self.steps):
-            task = step.task
-            strict.advance(step)
-            loose.advance(step)
-            self.held.append(locks.advance(place, step))
-            self._clocks.append(strict.clocks[task])
-            self._epochs.append(strict.epoch(task))
-            self._loose.append(loose.clocks[task])
-            self._loose_epochs.append(loose.epoch(task))
-            if is_of_model(step):
-                strict.leave(step)
-                loose.leave(step)
+
+def _is_before(clocks: Sequence[Clock], task: int, first: int, second: int) -> bool:
+    """By the epoch of the first step, which is of that task."""
+    clock = clocks[second]
+    return task < len(clock) and clock[task] >= clocks[first][task]
 
 
 class _Clocks:
@@ -98,25 +105,39 @@ class _Clocks:
         self._left: dict[int, Clock] = {}
         self._last = 0
 
-    def epoch(self, task: int) -> int:
-        """How often the task has left something."""
-        return self.clocks[task][task]
+    def read(self, steps: Sequence[Step], held: list[tuple[Held, ...]]) -> list[Clock]:
+        """The clock of each step; what its task holds then goes to `held`."""
+        clocks, locks = self.clocks, _Locks()
+        found: list[Clock] = []
+        for place, step in enumerate(steps):
+            task = step.task
+            while len(clocks) < step.born:
+                self._be_born(len(clocks))
+            self._last = task
+            if step.site.function:
+                # Most are on plain memory, and change nothing here.
+                held.append(locks.of.get(task, ()))
+                found.append(clocks[task])
+                continue
+            self._take(step)
+            held.append(locks.advance(place, step))
+            found.append(clocks[task])
+            if is_of_model(step):
+                self._leave(step)
+        return found
 
-    def advance(self, step: Step) -> None:
+    def _take(self, step: Step) -> None:
         """The task of the step takes over what others left."""
-        clocks = self.clocks
-        while len(clocks) < step.born:
-            self._be_born(len(clocks))
-        self._last = task = step.task
+        clocks, task = self.clocks, step.task
         if step.joins:
             for joined in step.joins:
                 clocks[task] = _joined(clocks[task], clocks[joined])
-        elif not step.site.function and step.site.kind in _TAKES and step.site.name in self._by:
+        elif step.site.kind in _TAKES and step.site.name in self._by:
             left = self._left.get(step.subject)
             if left is not None:
                 clocks[task] = _joined(clocks[task], left)
 
-    def leave(self, step: Step) -> None:
+    def _leave(self, step: Step) -> None:
         """What comes later in the task is not what it leaves behind now."""
         site, subject = step.site, step.subject
         if site.name not in self._by:
@@ -150,28 +171,28 @@ class _Locks:
     """Who has which lock."""
 
     def __init__(self) -> None:
-        self._of: dict[int, tuple[Held, ...]] = {}
+        self.of: dict[int, tuple[Held, ...]] = {}
         self._owners: dict[int, int] = {}
 
     def advance(self, place: int, step: Step) -> tuple[Held, ...]:
         """What the task has while it makes the step: without the lock that it takes or frees."""
         task, site, lock = step.task, step.site, step.subject
-        before = self._of.get(task, ())
+        before = self.of.get(task, ())
         if site.function or site.name not in _LOCKS:
             return before
         if site.kind == "acquire":
             # Who tries and does not get it goes on without it.
             if self._owners.get(lock, task) == task:
                 self._owners[lock] = task
-                self._of[task] = (*before, Held(lock, place))
+                self.of[task] = (*before, Held(lock, place))
             return before
         if site.kind == "wait" and step.second:
             lock = step.second
         elif site.kind != "release":
             return before
         owner = self._owners.pop(lock, task)
-        self._of[owner] = tuple(held for held in self._of.get(owner, ()) if held.lock != lock)
-        return self._of.get(task, ())
+        self.of[owner] = tuple(held for held in self.of.get(owner, ()) if held.lock != lock)
+        return self.of.get(task, ())
 
 
 def _joined(one: Clock, other: Clock) -> Clock:

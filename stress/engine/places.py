@@ -97,11 +97,21 @@ def _line_of(code: CodeType, instruction: int) -> int:
     return 0
 
 
+def span_of(place: Place) -> tuple[int | None, int | None, int | None, int | None]:
+    """Where in the source an instruction stands: first line and column, last line and column."""
+    code, instruction = place
+    found = next(islice(code.co_positions(), instruction // 2, None), None)
+    if found is None:
+        return None, None, None, None
+    line, last_line, column, last_column = found
+    return line, column, last_line, last_column
+
+
 def source_of(place: Place) -> str:
     """What stands in the source for an instruction; empty where that is not known, or is long."""
-    code, instruction = place
-    line, last, begin, end = next(islice(code.co_positions(), instruction // 2, None), (None,) * 4)
-    if line is None or line != last or begin is None or end is None:
+    line, column, last_line, last_column = span_of(place)
+    if line is None or line != last_line or column is None or last_column is None:
         return ""
     # Columns count bytes.
-    return linecache.getline(code.co_filename, line).encode()[begin:end].decode(errors="replace")
+    text = linecache.getline(place[0].co_filename, line).encode()
+    return text[column:last_column].decode(errors="replace")

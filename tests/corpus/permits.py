@@ -140,13 +140,16 @@ def barrier_for_one_too_many() -> None:
 
 
 def barrier_that_is_broken() -> None:
-    barrier, jobs = threading.Barrier(2), [1, 2]
+    barrier, jobs, lock = threading.Barrier(2), [1, 2], threading.Lock()
 
     def work() -> None:
-        if len(jobs) < 2:
+        with lock:
+            has_job = len(jobs) == 2
+            if has_job:
+                jobs.pop()
+        if not has_job:
             barrier.abort()
             return
-        jobs.pop()
         try:
             barrier.wait()
         except threading.BrokenBarrierError:

@@ -18,6 +18,7 @@ from stress.strategies.random_walk import RandomWalk
 from tests.corpus import CASES
 from tests.corpus.case import Case
 from tests.corpus.races import counters, halves, lock_orders, unordered
+from tests.corpus.readers import readers_counted_with
 
 GOLDEN = Path(__file__).parent / "detect" / "golden"
 
@@ -98,3 +99,16 @@ def test_report(name: str, program: Callable[[], None]) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     assert text == path.read_text(encoding="utf-8"), f"STRESS_REFRESH_GOLDEN=1 rewrites {path.name}"
+
+
+def test_the_docs_show_the_report() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text(encoding="utf-8")
+    shown = docs.partition("<!-- golden: lost_update -->\n```\n")[2].partition("\n```")[0]
+    assert shown == (GOLDEN / "lost_update.txt").read_text(encoding="utf-8").rstrip("\n")
+
+
+def test_a_lock_order_that_cannot_deadlock_is_a_note() -> None:
+    """Who holds the one lock is not who takes the other: a lock for many readers."""
+    found = explore(readers_counted_with, detectors=["lock-order"], shrink=False, executions=100)
+    assert found.verdict is Verdict.HOLDS
+    assert any("no execution could be led into a deadlock" in note for note in found.notices)

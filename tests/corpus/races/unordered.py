@@ -319,6 +319,13 @@ RACES = (
     ),
     unordered(racy_iteration, "listeners", race_free_iteration),
     unordered(racy_changed_after_put, "text", race_free_changed_before_put),
-    unordered(racy_one_barrier_for_two_phases, "slots", race_free_two_barriers_for_two_phases),
+    Race(
+        racy_one_barrier_for_two_phases,
+        DATA_RACE,
+        "slots",
+        Defect.UNORDERED,
+        race_free_two_barriers_for_two_phases,
+        also=ATOMICITY,
+    ),
     unordered(racy_started_too_early, "name", race_free_started_when_made_up),
 )

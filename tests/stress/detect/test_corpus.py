@@ -6,19 +6,36 @@ from typing import Any
 
 import pytest
 
-from stress import Verdict, explore, replay
+from stress import FindingKind, Verdict, explore, replay
 from stress.detection import DETECTORS
+from tests.corpus import CASES
+from tests.corpus.case import Case
 from tests.corpus.races import RACE_FREE, RACES
 from tests.corpus.races.race import Defect, Race, RaceFree
 
-#: Not found yet. What belongs together lies in two calls here, each of which holds the lock, so
-#: that nothing but the use of what the first one gives says so; in a loop; or around a wait.
-MISSED = frozenset({
-    "racy_prices", "racy_empty_then_get", "racy_withdrawal", "racy_transfer", "racy_start_and_end",
-    "racy_snapshot_of_counters", "racy_published_too_early", "racy_old_room",
-    "racy_kept_over_a_wait", "racy_one_barrier_for_two_phases", "racy_get_and_set",
-    "racy_get_and_put",
+#: Not found yet: it is written in a loop, of which each turn is taken for whole.
+MISSED = frozenset({"racy_prices"})
+#: Lost and torn updates, check-then-act, stale values and locks in wrong orders among the programs
+#: that fail by an exception or a deadlock. The detectors are to find these by themselves.
+OF_THE_OTHER_CORPUS = frozenset({
+    "caches.filled_twice", "caches.evicted_twice", "collections_.removed_while_summed",
+    "collections_.counted_in_a_defaultdict", "collections_.removed_after_a_look",
+    "collections_.archived_twice", "iterators.shared_iterator", "orders.three_in_a_ring",
+    "orders.philosophers", "orders.transfers_that_cross", "orders.transfers_without_locks",
+    "output.redirected_by_threads", "permits.used_without_a_permit",
+    "permits.barrier_for_one_too_many", "permits.never_opened", "pools.answered_twice",
+    "pools.counted_by_workers", "queues.emptied_by_another", "readers.readers_counted_without",
+    "sctbench.account", "sctbench.circular_buffer", "sctbench.guests_counted_under_one_lock",
+    "sctbench.counted_after_it_was_put", "sctbench.token_ring", "singletons.two_singletons",
+    "singletons.checked_twice_wrongly", "singletons.started_twice", "torn.torn_point",
+    "torn.same_id_twice", "torn.counted_in_the_class", "torn.a_lock_for_each_call",
+    "yardsticks.reorder_of_two_setters", "yardsticks.twostage_of_one_writer",
+    "yardsticks.string_buffer", "yardsticks.bluetooth_driver", "yardsticks.wrong_lock",
+    "yardsticks.work_queue_off_by_one",
 })  # fmt: skip
+#: What is looked at and then changed lies in the standard library, whose accesses are not seen.
+OUT_OF_SIGHT = frozenset({"pools.answered_twice", "queues.emptied_by_another"})
+DETECTED = frozenset({FindingKind.DATA_RACE, FindingKind.ATOMICITY, FindingKind.LOCK_ORDER})
 
 
 def racy(race: Race) -> Any:
@@ -57,3 +74,35 @@ def test_race_free_is_not_told(race_free: RaceFree) -> None:
         shrink=False,
     )
     assert exploration.verdict is Verdict.HOLDS, [f.message for f in exploration.findings]
+
+
+def of_the_other(case: Case) -> Any:
+    marks = [pytest.mark.xfail(strict=True)] if str(case) in OUT_OF_SIGHT else []
+    return pytest.param(case, marks=marks, id=str(case))
+
+
+@pytest.mark.parametrize(
+    "case", [of_the_other(case) for case in CASES if str(case) in OF_THE_OTHER_CORPUS]
+)
+def test_what_fails_is_found_without_the_failure(case: Case) -> None:
+    exploration = explore(
+        case.program,
+        detectors=tuple(DETECTORS),
+        executions=300,
+        step_limit=3_000,
+        stop_on_first=False,
+        shrink=False,
+    )
+    assert DETECTED & {finding.kind for finding in exploration.findings}
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.kind is None], ids=str)
+def test_a_repaired_twin_is_not_told(case: Case) -> None:
+    exploration = explore(
+        case.program, detectors=tuple(DETECTORS), executions=60, step_limit=3_000, shrink=False
+    )
+    assert exploration.verdict is not Verdict.VIOLATED, [f.message for f in exploration.findings]
+
+
+def test_the_other_corpus_has_them() -> None:
+    assert {str(case) for case in CASES if case.kind is not None} >= OF_THE_OTHER_CORPUS

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from stress.detect.races import data_races
 from stress.detect.trace import Trace, is_of_model
+from stress.site import Site
 from stress.steps import Step
 from tests.stress.detect.steps import (
     ACQUIRE,
@@ -114,8 +115,8 @@ def test_a_thread_comes_after_what_was_before_it_and_before_who_joins_it() -> No
         step(0, WRITE, "x", 2, born=2),
     ]
     assert [race.steps for race in data_races(Trace(begun))] == [(1, 3)]
-    joined = [*begun[:3], begun[3]._replace(joins=(1,))]
-    assert not data_races(Trace(joined))
+    join = begun[2]._replace(site=Site("join", "Thread", "", "", "", 0, 0), joins=(1,))
+    assert not data_races(Trace([*begun[:3], join, begun[3]]))
 
 
 def test_which_locks_are_held() -> None:
