@@ -45,7 +45,7 @@ DETECTORS: Mapping[str, Detector] = {
     "atomicity": _atomicity,
     "lock-order": lock_order_inversions,
 }
-#: Of a long execution the beginning is looked at.
+#: What is longer is not looked at, and that is told.
 STEPS_MAX = 20_000
 #: Where both tasks do the same.
 _TWICE = re.compile(r"(?<=over all of )(.+) and of \1$")
@@ -86,7 +86,13 @@ class Detection:
 
     def is_suspicious(self, steps: Sequence[Step], chosen: Sequence[int]) -> bool:
         """Whether an execution with these choices shows what none before did, and fails by it."""
-        if not self._detectors or len(steps) > STEPS_MAX:
+        if not self._detectors:
+            return False
+        if len(steps) > STEPS_MAX:
+            self._notices[""] = (
+                f"detectors did not look at executions of more than {STEPS_MAX:,} steps; "
+                "a smaller input makes shorter ones"
+            )
             return False
         for mark in (hash(tuple(chosen)), class_of(steps)):
             if mark in self._seen:

@@ -112,3 +112,10 @@ def test_a_lock_order_that_cannot_deadlock_is_a_note() -> None:
     found = explore(readers_counted_with, detectors=["lock-order"], shrink=False, executions=100)
     assert found.verdict is Verdict.HOLDS
     assert any("no execution could be led into a deadlock" in note for note in found.notices)
+
+
+def test_that_an_execution_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stress.detection.STEPS_MAX", 5)
+    found = explore(counters.racy_visits, detectors=["atomicity"], shrink=False)
+    assert found.verdict is Verdict.HOLDS
+    assert any("did not look at executions of more than 5 steps" in note for note in found.notices)
