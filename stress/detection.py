@@ -11,6 +11,7 @@ from typing import Any
 from stress import evidence
 from stress.detect.atomicity import atomicity_violations, comes_to_the_same
 from stress.detect.dependence import Span
+from stress.detect.leaks import leaks
 from stress.detect.lock_order import lock_order_inversions
 from stress.detect.names import SOME, name_of_lock, name_of_place
 from stress.detect.races import data_races
@@ -22,7 +23,7 @@ from stress.detect.torn_reads import torn_reads
 from stress.detect.trace import Position, Trace
 from stress.detect.watched import Watched
 from stress.diagnosis import Execution, found_in
-from stress.engine.outcome import Ending
+from stress.engine.outcome import Ending, Outcome
 from stress.engine.places import Stack, source_of, span_of
 from stress.errors import InvalidArgument
 from stress.finding import Finding, FindingKind, Frame
@@ -44,6 +45,7 @@ DETECTORS: Mapping[str, Detector] = {
     "races": data_races,
     "atomicity": _atomicity,
     "lock-order": lock_order_inversions,
+    "leaks": leaks,
 }
 #: What is longer is not looked at, and that is told.
 STEPS_MAX = 20_000
@@ -84,8 +86,8 @@ class Detection:
         """The strategy, so that the steps of its executions are known here."""
         return Watched(strategy) if self._detectors else strategy
 
-    def is_suspicious(self, steps: Sequence[Step], chosen: Sequence[int]) -> bool:
-        """Whether an execution with these choices shows what none before did, and fails by it."""
+    def is_suspicious(self, steps: Sequence[Step], outcome: Outcome) -> bool:
+        """Whether an execution with this outcome shows what none before did, and fails by it."""
         if not self._detectors:
             return False
         if len(steps) > STEPS_MAX:
@@ -94,17 +96,18 @@ class Detection:
                 "a smaller input makes shorter ones"
             )
             return False
-        for mark in (hash(tuple(chosen)), class_of(steps)):
+        for mark in (hash(tuple(outcome.chosen)), class_of(steps)):
             if mark in self._seen:
                 return False
             self._seen.add(mark)
-        fresh = self.suspected(steps) - self._told
+        fresh = self.suspected(steps, outcome) - self._told
         self._told |= fresh
         return bool(fresh)
 
-    def suspected(self, steps: Sequence[Step]) -> set[object]:
+    def suspected(self, steps: Sequence[Step], outcome: Outcome) -> set[object]:
         """What an execution fails by, each in a form by which it is known again."""
-        return {_key(one, steps) for one in self._suspicions(Trace(steps))}
+        trace = Trace(steps, ended=_has_ended(outcome))
+        return {_key(one, steps) for one in self._suspicions(trace)}
 
     def findings(self, execution: Execution, origin: Origin, lead: Lead) -> tuple[Finding, ...]:
         """What a recorded execution shows, the first of each defect. Where another execution can
@@ -158,7 +161,12 @@ def trace_of(execution: Execution, target: str) -> Trace:
         execution.steps,
         [event.value for event in execution.events[before:]],
         [positions_of(stack, target) for stack in execution.stacks[before:]],
+        ended=_has_ended(execution.outcome),
     )
+
+
+def _has_ended(outcome: Outcome) -> bool:
+    return outcome.ending is Ending.FINISHED and not outcome.failures
 
 
 def positions_of(stack: Stack, target: str) -> tuple[Position, ...]:

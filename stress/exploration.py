@@ -56,9 +56,9 @@ def explore(
     with `saturation` it ends after so many executions in a row that showed nothing new. With
     `focus`, a strategy that draws at random is mostly asked where tasks touch what they share.
     `detectors` look at every execution for what no exception tells: "races", "atomicity",
-    "lock-order", or functions of your own (see `stress.detect`); with `free_threaded` they also
-    tell what is harmless only as long as there is a lock of the interpreter. With `shrink`,
-    findings come with the fewest preemptions that a few more executions find.
+    "lock-order", "leaks", or functions of your own (see `stress.detect`); with `free_threaded`
+    they also tell what is harmless only as long as there is a lock of the interpreter. With
+    `shrink`, findings come with the fewest preemptions that a few more executions find.
 
     It is violated when an exception leaves a task, when tasks deadlock, or when they spin for
     ever. It is unknown when nothing was explored, when the program did things that are not under

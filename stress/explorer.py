@@ -212,7 +212,7 @@ class Explorer:
         strategy = self.strategy
         if not isinstance(strategy, Watched):
             return False
-        if not self.detection.is_suspicious(strategy.steps, outcome.chosen):
+        if not self.detection.is_suspicious(strategy.steps, outcome):
             return False
         origin = origin_of(self.program, lab, self.step_limit)
         execution, _ = lab.explain(

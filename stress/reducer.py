@@ -10,6 +10,7 @@ from stress.controlled import Laboratory, Unsuitable
 from stress.detect.watched import Watched
 from stress.detection import detection_of
 from stress.diagnosis import Execution, diagnose, is_wrong
+from stress.engine.outcome import Outcome
 from stress.engine.stalls import Stalled
 from stress.errors import ScheduleDiverged
 from stress.finding import Finding
@@ -123,7 +124,7 @@ class _Tried:
                 return None, made
             if outcome is None or outcome.preemptions >= below:
                 return None, made
-            if is_wrong(outcome) or self._is_suspicious():
+            if is_wrong(outcome) or self._is_suspicious(outcome):
                 execution, note = self._lab.explain(
                     self._program,
                     outcome,
@@ -137,9 +138,11 @@ class _Tried:
                     return found, made + 1
         return None, limit
 
-    def _is_suspicious(self) -> bool:
+    def _is_suspicious(self, outcome: Outcome) -> bool:
         strategy = self._systematic
-        return isinstance(strategy, Watched) and bool(self._detection.suspected(strategy.steps))
+        return isinstance(strategy, Watched) and bool(
+            self._detection.suspected(strategy.steps, outcome)
+        )
 
     def _keep(self, execution: Execution) -> Schedule | None:
         lead = partial(self._lab.lead, self._program, seed=self._seed, step_limit=self._step_limit)

@@ -97,7 +97,7 @@ def add_explore(commands: Any) -> None:
         "--detect",
         action="append",
         metavar="A,B",
-        help="find without an exception, too: races, atomicity, lock-order, or all",
+        help="find without an exception, too: races, atomicity, lock-order, leaks, or all",
     )
     add(
         "--free-threaded",

@@ -64,6 +64,8 @@ class Trace:
         steps: Sequence[Step],
         values: Sequence[str] = (),
         stacks: Sequence[Stack] = (),
+        *,
+        ended: bool = False,
     ) -> None:
         self.steps = steps
         #: What was read, or is there after a write; and where tasks stood. Of an execution that was
@@ -74,7 +76,11 @@ class Trace:
         self.made: dict[str, Any] = {}
         #: The locks that its task has while it makes the step, the oldest first.
         self.held: list[tuple[Held, ...]] = []
-        self._clocks = _Clocks(_LOCKS | _SIGNALS).read(steps, self.held)
+        #: Those that tasks have at the end, without those that others give back; and whether that
+        #: is the end of all tasks.
+        self.left: dict[int, tuple[Held, ...]] = {}
+        self.ended = ended
+        self._clocks = _Clocks(_LOCKS | _SIGNALS).read(steps, self.held, self.left)
 
     def ordered(self, first: int, second: int) -> bool:
         """Whether the first step comes before the second, which is later in the execution."""
@@ -83,7 +89,7 @@ class Trace:
     def apart(self, first: int, second: int) -> bool:
         """Whether the two could not have been at the same time even if locks had no order."""
         if "loose" not in self.made:
-            self.made["loose"] = _Clocks(_SIGNALS).read(self.steps, [])
+            self.made["loose"] = _Clocks(_SIGNALS).read(self.steps, [], {})
         clocks = self.made["loose"]
         return _is_before(clocks, self.steps[first].task, first, second) or _is_before(
             clocks, self.steps[second].task, second, first
@@ -105,8 +111,14 @@ class _Clocks:
         self._left: dict[int, Clock] = {}
         self._last = 0
 
-    def read(self, steps: Sequence[Step], held: list[tuple[Held, ...]]) -> list[Clock]:
-        """The clock of each step; what its task holds then goes to `held`."""
+    def read(
+        self,
+        steps: Sequence[Step],
+        held: list[tuple[Held, ...]],
+        left: dict[int, tuple[Held, ...]],
+    ) -> list[Clock]:
+        """The clock of each step; what its task holds then goes to `held`, and what tasks have at
+        the end to `left`."""
         clocks, locks = self.clocks, _Locks()
         found: list[Clock] = []
         for place, step in enumerate(steps):
@@ -124,6 +136,8 @@ class _Clocks:
             found.append(clocks[task])
             if is_of_model(step):
                 self._leave(step)
+        for task, of_task in locks.of.items():
+            left[task] = tuple(one for one in of_task if one.lock not in locks.signals)
         return found
 
     def _take(self, step: Step) -> None:
@@ -173,6 +187,8 @@ class _Locks:
     def __init__(self) -> None:
         self.of: dict[int, tuple[Held, ...]] = {}
         self._owners: dict[int, int] = {}
+        #: Those that somebody gave back who did not have them: a lock that is used as a signal.
+        self.signals: set[int] = set()
 
     def advance(self, place: int, step: Step) -> tuple[Held, ...]:
         """What the task has while it makes the step: without the lock that it takes or frees."""
@@ -190,7 +206,9 @@ class _Locks:
             lock = step.second
         elif site.kind != "release":
             return before
-        owner = self._owners.pop(lock, task)
+        owner = self._owners.pop(lock, -1)
+        if owner != task:
+            self.signals.add(lock)
         self.of[owner] = tuple(held for held in self.of.get(owner, ()) if held.lock != lock)
         return self.of.get(task, ())
 

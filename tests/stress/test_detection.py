@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from stress.detect.watched import Watched
 from stress.report.console import render_finding
 from stress.strategies.random_walk import RandomWalk
 from tests.corpus import CASES
-from tests.corpus.case import Case
+from tests.corpus.case import Case, together
 from tests.corpus.races import counters, halves, lock_orders, unordered
 from tests.corpus.readers import readers_counted_with
 
@@ -28,7 +29,9 @@ def test_without_detectors_nothing_is_detected() -> None:
 
 
 def test_a_wrong_name() -> None:
-    with pytest.raises(InvalidArgument, match="no detector 'race'; choose of races, atomicity"):
+    with pytest.raises(
+        InvalidArgument, match="no detector 'race'; choose of races, atomicity, lock-order, leaks"
+    ):
         explore(counters.racy_visits, detectors=["race"])
     with pytest.raises(InvalidArgument, match="give a sequence of names"):
         explore(counters.racy_visits, detectors="races")
@@ -119,3 +122,48 @@ def test_that_an_execution_is_too_long_is_told(monkeypatch: pytest.MonkeyPatch) 
     found = explore(counters.racy_visits, detectors=["atomicity"], shrink=False)
     assert found.verdict is Verdict.HOLDS
     assert any("did not look at executions of more than 5 steps" in note for note in found.notices)
+
+
+class Desk:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.is_closed = False
+
+    def serve(self) -> None:
+        """Keeps the lock where it is closed."""
+        self.lock.acquire()
+        if self.is_closed:
+            return
+        self.lock.release()
+
+    def serve_carefully(self) -> None:
+        with self.lock:
+            if self.is_closed:
+                return
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_a_lock_that_is_never_given_back() -> None:
+    def leaking() -> None:
+        desk = Desk()
+        together(desk.serve, desk.close)
+
+    def careful() -> None:
+        desk = Desk()
+        together(desk.serve_carefully, desk.close)
+
+    found = explore(leaking, detectors=["leaks"], targets=[__name__])
+    assert [finding.kind for finding in found.findings] == [FindingKind.LEAK]
+    assert found.findings[0].message.startswith("leak of lock: task 1 takes it in Desk.serve ")
+    again = replay(leaking, found.findings[0], targets=[__name__])
+    assert again.findings[0].fingerprint == found.findings[0].fingerprint
+    assert explore(careful, detectors=["leaks"], targets=[__name__]).verdict is Verdict.HOLDS
+
+
+def test_a_lock_that_is_held_at_a_deadlock_is_no_leak() -> None:
+    found = explore(
+        lock_orders.racy_two_locks, detectors=["leaks"], stop_on_first=False, shrink=False
+    )
+    assert {finding.kind for finding in found.findings} == {FindingKind.DEADLOCK}
