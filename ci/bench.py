@@ -17,6 +17,7 @@ from rich.console import Console
 
 from benchmarks.detectors import detectors
 from benchmarks.first_bug import first_bug, safe_stack
+from benchmarks.linearizability import linearizability
 from benchmarks.memory import memory
 from benchmarks.mixed import mixed
 from benchmarks.news import News
@@ -51,6 +52,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "peers": beside_peers,
     "twins": clean,
     "detectors": detectors,
+    "linearizability": linearizability,
     "safe-stack": safe_stack,
 }
 

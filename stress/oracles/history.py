@@ -14,7 +14,8 @@ class Call:
     """One operation with its answer. Times are monotonic nanoseconds; both ends are included.
 
     `error` is the text of an escaped exception as `Type: message`, `error_place` the function
-    in which it was raised; both are empty when the operation returned.
+    in which it was raised; both are empty when the operation returned. A `pending` call never
+    returned, as far as the history goes: it has neither answer nor end.
     """
 
     actor: str
@@ -26,6 +27,7 @@ class Call:
     error_place: str = ""
     began_ns: int = 0
     ended_ns: int = 0
+    pending: bool = False
 
     @property
     def family(self) -> str:
@@ -35,11 +37,12 @@ class Call:
 
 def overlaps(calls: Sequence[Call]) -> bool:
     """Whether two operations of different actors were ever under way at the same time."""
-    latest_end: dict[str, int] = {}
+    latest_end: dict[str, float] = {}
     for call in sorted(calls, key=lambda call: call.began_ns):
         if any(end > call.began_ns for actor, end in latest_end.items() if actor != call.actor):
             return True
-        latest_end[call.actor] = max(call.ended_ns, latest_end.get(call.actor, 0))
+        end = float("inf") if call.pending else call.ended_ns
+        latest_end[call.actor] = max(end, latest_end.get(call.actor, 0))
     return False
 
 
