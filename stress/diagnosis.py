@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from stress import evidence
 from stress.engine.outcome import Ending, Failure, Outcome, Waiting
 from stress.engine.places import Stack, frames_of
-from stress.errors import InvariantViolated
+from stress.errors import InvariantViolated, NotLinearizable
 from stress.events import Event
 from stress.explanation import conflicting_pair, until_end
 from stress.finding import Finding, FindingKind, Frame, ThreadStack
@@ -167,14 +167,18 @@ def _failed(failure: Failure, target: str, names: Mapping[int, str]) -> _Cause:
         for frame, line in reversed(list(traceback.walk_tb(error.__traceback__)))
         if not frame.f_code.co_filename.startswith((_ENGINE, _ENGINE_COMPILED))
     )
-    invariant = isinstance(error, InvariantViolated)
-    kind = FindingKind.INVARIANT if invariant else FindingKind.EXCEPTION
-    text = str(error) if invariant else "".join(traceback.format_exception_only(error)).strip()
+    kind = FindingKind.EXCEPTION
+    if isinstance(error, InvariantViolated):
+        kind = FindingKind.INVARIANT
+    elif isinstance(error, NotLinearizable):
+        kind = FindingKind.NOT_LINEARIZABLE
+    judged = kind is not FindingKind.EXCEPTION
+    text = str(error) if judged else "".join(traceback.format_exception_only(error)).strip()
     where = evidence.innermost(frames, target)
     # The first line says what and where; what follows is a tool's help with an assertion, say.
     first, *rest = text.splitlines() or [type(error).__name__]
     first += f", in task {failure.task}"
-    if where is not None and not invariant:
+    if where is not None and not judged:
         first += f" at {evidence.describe_frame(where)}"
     message = "\n".join([first, *rest])
     stack = ThreadStack(_titled(failure.task, names), frames, current=True)

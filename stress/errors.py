@@ -38,5 +38,9 @@ class InvariantViolated(AssertionError):
     """An invariant that the user gave does not hold: raised inside of the program, a finding."""
 
 
+class NotLinearizable(AssertionError):
+    """No order of the calls explains their answers: raised inside of the program, a finding."""
+
+
 class FindingsFound(AssertionError):
     """What `Exploration.raise_if_violated` raises: the text of the findings."""

@@ -1,8 +1,8 @@
 """Linearizability: recorded histories held against sequential models."""
 
+from stress.errors import NotLinearizable
 from stress.oracles.linearizability.checker import (
     Linearization,
-    NotLinearizable,
     Result,
     assert_linearizable,
     check,

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stress.errors import NotLinearizable
 from stress.finding import FindingKind, Verdict, Violation
 from stress.oracles.history import Call, overlaps
 from stress.oracles.linearizability.counterexample import Counterexample, smallest
@@ -45,10 +46,6 @@ class Result:
     def drawing(self) -> str:
         """The counterexample as text, empty where there is none."""
         return draw(self.counterexample) if self.counterexample else ""
-
-
-class NotLinearizable(AssertionError):
-    """What `assert_linearizable` raises: the drawn counterexample."""
 
 
 def check(calls: Iterable[Call], model: Model[State], limits: Limits | None = None) -> Result:
