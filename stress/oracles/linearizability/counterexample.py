@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from stress.finding import Verdict
 from stress.oracles.history import Call
-from stress.oracles.linearizability.model import Model, State, error_type, verb
+from stress.oracles.linearizability.model import Model, State, error_type, values, verb
 from stress.oracles.linearizability.search import Limits, search, with_open_ends, without_answer
 
 #: So often the model may be asked while a counterexample is made smaller: in all, and in one try.
@@ -122,13 +122,9 @@ def _what_matters(seen: Sequence[Call], misfit: int, model: Model[Any]) -> list[
     """
     left: list[Call | None] = list(seen)
     spent = 0
-    answered = [n for n, call in enumerate(seen) if not call.pending and n != misfit]
-    reads = [number for number in answered if verb(seen[number]) in model.reads]
-    # The reads first: they are cheap to leave out, where the others may yet take effect.
-    waiting = [group for group in (sorted({*answered} - {*reads}), reads) if group]
-    while waiting and spent < MAX_STATES:
-        # Many at once, and where that is too much, each half of them.
-        group = waiting.pop()
+
+    def forget(group: Iterable[int]) -> bool:
+        nonlocal left, spent
         tried = list(left)
         for number in group:
             call = seen[number]
@@ -138,7 +134,34 @@ def _what_matters(seen: Sequence[Call], misfit: int, model: Model[Any]) -> list[
         spent += max(found.states, len(calls))
         if found.verdict is Verdict.VIOLATED:
             left = tried
-        elif len(group) > 1:
+        return found.verdict is Verdict.VIOLATED
+
+    answered = {n for n, call in enumerate(seen) if not call.pending and n != misfit}
+    # A few are enough most of the time; in a long history it would take long to come down to them.
+    for kept in _likely(seen, misfit, answered):
+        if forget(answered - kept):
+            answered = kept
+            break
+    reads = {number for number in answered if verb(seen[number]) in model.reads}
+    # The reads first: they are cheap to leave out, where the others may yet take effect.
+    waiting = [group for group in (sorted(answered - reads), sorted(reads)) if group]
+    while waiting and spent < MAX_STATES:
+        # Many at once, and where that is too much, each half of them.
+        group = waiting.pop()
+        if not forget(group) and len(group) > 1:
             half = len(group) // 2
             waiting += [group[:half], group[half:]]
     return [number for number, call in enumerate(left) if call is not None and not call.pending]
+
+
+def _likely(seen: Sequence[Call], misfit: int, answered: set[int]) -> Iterator[set[int]]:
+    """What may be enough: calls that name what the misfit answered, and the last ones before it."""
+    answer = seen[misfit].result
+    related = {n for n in answered if answer is not None and answer in values(seen[n])}
+    began = seen[misfit].began_ns
+    before = sorted(
+        (n for n in answered if seen[n].ended_ns < began), key=lambda n: -seen[n].ended_ns
+    )
+    for many in (0, 4, 16):
+        if len(kept := related.union(before[:many])) < len(answered):
+            yield kept

@@ -255,3 +255,20 @@ def test_what_begins_filled_is_judged_as_a_whole() -> None:
     calls = [call("a", "contains", 1, 3, 1, gives=True), call("b", "add", 2, 4, 2)]
     assert check(calls, element_set([1])).verdict is Verdict.HOLDS
     assert check(calls, element_set()).verdict is Verdict.VIOLATED
+
+
+@pytest.mark.parametrize("pending", [10, 14, 60])
+def test_many_calls_that_never_returned(pending: int) -> None:
+    """Each of them may have taken effect or not: it does not take all the ways to choose them."""
+    writes = [
+        Call(f"writer {n}", 0, "write", {"value": n}, began_ns=n, pending=True)
+        for n in range(pending)
+    ]
+    read = Call("reader", 0, "read", {}, "never written", began_ns=1_000, ended_ns=1_001)
+    result = check([*writes, read], register())
+    assert result.verdict is Verdict.VIOLATED
+    assert result.counterexample is not None
+    assert result.counterexample.misfit == read
+    assert result.states < 20_000
+    right = Call("reader", 0, "read", {}, pending - 1, began_ns=1_000, ended_ns=1_001)
+    assert check([*writes, right], register()).verdict is Verdict.HOLDS
