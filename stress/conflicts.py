@@ -13,10 +13,11 @@ LOOKS = frozenset({
     "join",
 })  # fmt: skip
 #: Kinds on a place that has a name; the others are on the object as a whole.
-_NAMED = frozenset({"read", "write", "delete"})
+NAMED = frozenset({"read", "write", "delete"})
 #: Kinds that only look at the second thing that they are about.
 _LOOKING_AT_SECOND = frozenset({"call", "iterate"})
-_CONTAINERS = (list, dict, set, deque, bytearray)
+#: Their state is in C: their methods, and builtins that are given one, are accesses to them.
+CONTAINERS = (list, dict, set, deque, bytearray)
 #: Methods of containers that change nothing.
 _LOOKING = frozenset({
     "copy", "count", "endswith", "get", "index", "isdisjoint", "issubset", "issuperset", "items",
@@ -42,9 +43,9 @@ def only_looks(kind: str, name: str) -> bool:
 def effect_of(pending: Pending) -> Effect:
     """What a pending operation is about to touch."""
     site = pending.site
-    name = site.name if site.kind in _NAMED else ""
+    name = site.name if site.kind in NAMED else ""
     looks = only_looks(site.kind, site.name)
-    if site.kind == "iterate" and isinstance(pending.object, _CONTAINERS):
+    if site.kind == "iterate" and isinstance(pending.object, CONTAINERS):
         looks = True  # What changes is the iterator.
     return Effect(pending.subject, name, looks)
 

@@ -215,9 +215,13 @@ class Explorer:
         if not self.detection.is_suspicious(strategy.steps, outcome):
             return False
         origin = origin_of(self.program, lab, self.step_limit)
-        execution, _ = lab.explain(
+        execution, note = lab.explain(
             self.program, outcome, number, self.seed, self.step_limit, watched=True
         )
+        if note:
+            # What was suspicious cannot be shown: that is not to pass for nothing.
+            self.rehearsal.difference = self.rehearsal.difference or note
+            return False
         lead = partial(lab.lead, self.program, seed=self.seed, step_limit=self.step_limit)
         found = self.detection.findings(execution, origin, lead)
         known = {finding.fingerprint for finding in self.findings}

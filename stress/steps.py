@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import NamedTuple
 
+from stress.conflicts import CONTAINERS, NAMED
 from stress.site import Site
 from stress.strategy import Pending
 
-#: Kinds of operations on a place that has a name; the others are on the object as a whole.
-NAMED = frozenset({"read", "write", "delete"})
 #: Kinds of operations that may be about one item.
 _KEYED = frozenset({"read item", "write item", "delete item", "contains", "call"})
-_CONTAINERS = (list, dict, set, deque, bytearray)
 #: Of a class that is written in Python; what its methods do is seen where they do it.
 _HEAP_TYPE = 1 << 9
 
@@ -55,7 +52,7 @@ def step_of(pending: Pending, born: int) -> Step:
 
 
 def _is_in_python(made: type) -> bool:
-    return bool(made.__flags__ & _HEAP_TYPE) and not issubclass(made, _CONTAINERS)
+    return bool(made.__flags__ & _HEAP_TYPE) and not issubclass(made, CONTAINERS)
 
 
 def _told(key: object) -> str:

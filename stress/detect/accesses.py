@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from stress.conflicts import only_looks
+from stress.conflicts import NAMED, only_looks
 from stress.detect.trace import Trace
 from stress.site import Site
-from stress.steps import NAMED, Step
+from stress.steps import Step
 
 
 class Place(NamedTuple):

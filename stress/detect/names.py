@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from stress.conflicts import NAMED
 from stress.detect.trace import Trace, is_of_model
-from stress.steps import NAMED
 
 #: So many steps of the same task before are looked at for where an object comes from.
 _BACK = 4

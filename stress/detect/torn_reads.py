@@ -38,7 +38,6 @@ class _Look(NamedTuple):
 
 
 class _Torn(NamedTuple):
-    places: tuple[Place, Place]
     reads: tuple[int, int]
     writes: tuple[int, int]
 
@@ -97,17 +96,17 @@ def _nearest(accesses: Iterator[Access] | Sequence[Access], read: Access) -> Acc
 
 
 def _halves(one: _Look, other: _Look) -> Iterator[_Torn]:
-    places, reads = (one.place, other.place), (one.read.step, other.read.step)
+    reads = one.read.step, other.read.step
     # The writer is in the middle of it, and has done one half.
     for new, old in ((one, other), (other, one)):
         done, due = new.before, old.after
         if done and due and done.task == due.task and done.step < due.step:
-            yield _Torn(places, reads, (done.step, due.step))
+            yield _Torn(reads, (done.step, due.step))
     # The reader is in the middle of it, and the writer does both halves.
     first, second = one.after, other.before
     if first and second and first.task == second.task:
         writes = sorted((first.step, second.step))
-        yield _Torn(places, reads, (writes[0], writes[1]))
+        yield _Torn(reads, (writes[0], writes[1]))
 
 
 def _belong_together(trace: Trace, torn: _Torn) -> bool:

@@ -13,8 +13,9 @@ import types
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+from stress.conflicts import CONTAINERS
 from stress.engine.context import context, controlled
-from stress.engine.iterators import CONTAINERS, VIEWS, container_of, goes_through
+from stress.engine.iterators import VIEWS, container_of, goes_through
 from stress.engine.locks import Lock, SimpleQueue
 from stress.engine.native_locals import LOCAL, NativeLocals
 from stress.engine.threads import Local

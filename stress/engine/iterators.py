@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from typing import Any
 
-#: Their state is in C: their methods, and builtins that are given one, are accesses to them.
-CONTAINERS = (list, dict, set, deque, bytearray, OrderedDict)
+from stress.conflicts import CONTAINERS
+
 _DICTIONARIES: tuple[dict[Any, Any], ...] = ({}, OrderedDict())
 VIEWS: tuple[type, ...] = tuple(
     type(view) for made in _DICTIONARIES for view in (made.keys(), made.values(), made.items())

@@ -10,11 +10,16 @@ from pathlib import Path
 import pytest
 
 from stress import FindingKind, InvalidArgument, Verdict, explore, replay, shrink
-from stress.controlled import laboratory
+from stress.controlled import Laboratory, laboratory
 from stress.detect.suspicion import Grade, Suspicion
 from stress.detect.trace import Trace
 from stress.detect.watched import Watched
+from stress.diagnosis import Execution
+from stress.engine.outcome import Ending, Outcome
 from stress.report.console import render_finding
+from stress.schedule import Schedule
+from stress.site import Site
+from stress.steps import Step
 from stress.strategies.random_walk import RandomWalk
 from tests.corpus import CASES
 from tests.corpus.case import Case, together
@@ -167,3 +172,28 @@ def test_a_lock_that_is_held_at_a_deadlock_is_no_leak() -> None:
         lock_orders.racy_two_locks, detectors=["leaks"], stop_on_first=False, shrink=False
     )
     assert {finding.kind for finding in found.findings} == {FindingKind.DEADLOCK}
+
+
+def test_the_detector_of_the_docs() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "detectors.md").read_text(encoding="utf-8")
+    source = docs.partition("## One of your own")[2].partition("```python\n")[2].partition("```")[0]
+    names = {"explore": explore, "program": counters.racy_visits}
+    exec(source, names)
+    detector = names["too_many_locks"]
+    locks = [
+        Step(0, Site("acquire", "Lock", "", "", "", 0, 0), n, 0, True, "", 1, ())
+        for n in range(1, 6)
+    ]
+    assert [found.steps for found in detector(Trace(locks))] == [(4,)]  # type: ignore[operator]
+    assert detector(Trace(locks[:4])) == []  # type: ignore[operator]
+
+
+def test_what_cannot_be_shown_again_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(lab: Laboratory, *_: object, **__: object) -> tuple[Execution, str]:
+        outcome = Outcome(Ending.FINISHED, (), (), (), (), 1, 1, 0, 0, 0.0)
+        return Execution(number=0, outcome=outcome, events=(), schedule=Schedule(0, ())), "diverged"
+
+    monkeypatch.setattr(Laboratory, "explain", lost)
+    found = explore(counters.racy_visits, detectors=["atomicity"], shrink=False)
+    assert found.verdict is Verdict.UNKNOWN
+    assert "diverged" in found.reason
