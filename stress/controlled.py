@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from stress.detect.watched import Watched
 from stress.diagnosis import Execution
@@ -31,6 +31,7 @@ from stress.strategy import Strategy
 
 #: How often the check for repeatability begins anew: the first executions may fill caches.
 _WARM_UPS = 3
+NOT_THE_SAME = "the program does not do the same twice: "
 #: Of a long execution, that its beginning is repeatable is enough: to record it takes long.
 REHEARSED_STEPS = 20_000
 
@@ -56,6 +57,15 @@ class Repeatability:
             f"only at first {self.at_first}: a cache that is filled once is no matter, but a state "
             "that the first execution uses up is; then make it inside the program"
         )
+
+
+class Explained(NamedTuple):
+    """An execution again, recorded. Where it did not come out the same, `note` says so, and
+    `again` whether the program does the same twice now."""
+
+    execution: Execution
+    note: str = ""
+    again: Repeatability | None = None
 
 
 class Unsuitable(Exception):
@@ -195,9 +205,8 @@ class Laboratory:
         seed: int,
         step_limit: int,
         watched: bool = False,
-    ) -> tuple[Execution, str]:
-        """The same execution again, recorded; and a note where it does not come out the same. Where
-        it was `watched`, its steps are known as well."""
+    ) -> Explained:
+        """The same execution again, recorded. Where it was `watched`, its steps are known too."""
         note = ""
         repeat: Strategy = Repeat(outcome.chosen)
         try:
@@ -210,7 +219,7 @@ class Laboratory:
                 release_points=outcome.release_points,
             )
             if _fate(execution.outcome) == _fate(outcome):
-                return execution, ""
+                return Explained(execution)
             note = (
                 f"replayed, it came out otherwise: {_fate(outcome)} at first, then "
                 f"{_fate(execution.outcome)}"
@@ -222,35 +231,45 @@ class Laboratory:
         if any(TOO_DEEP in execution.outcome.uncontrolled for execution in again.executions):
             outcome = outcome._replace(uncontrolled=(*outcome.uncontrolled, TOO_DEEP))
         lost = Execution(number=number, outcome=outcome, events=(), schedule=schedule_of(seed, ()))
-        return lost, f"{note}. {why}" if why else note
+        return Explained(lost, f"{note}. {why}" if why else note, again)
 
     def check_repeatable(
-        self, program: Callable[[], object], seed: int, step_limit: int
+        self,
+        program: Callable[[], object],
+        seed: int,
+        step_limit: int,
+        earlier: Outcome | None = None,
     ) -> Repeatability:
-        """Execute twice with the same choices, and see whether the two part.
+        """Execute twice with the same choices, at first those of an `earlier` execution, and see
+        whether the two part.
 
         The first executions may fill caches, so that this is begun anew a few times.
         """
         found = Repeatability()
         step_limit = min(step_limit, REHEARSED_STEPS)
         for attempt in range(_WARM_UPS):
-            walk = RandomWalk(seed * _WARM_UPS + attempt)
-            first = self.record(program, walk, seed=seed, step_limit=step_limit)
-            found.executions.append(first)
-            if first.outcome.uncontrolled:
-                return found  # It is not repeatable, for a reason that is known.
+            known = earlier if attempt == 0 else None
+            strategy = Repeat(known.chosen) if known else RandomWalk(seed * _WARM_UPS + attempt)
             found.difference = ""
-            repeat = Repeat(first.outcome.chosen)
+            points = known.release_points if known else None
             try:
+                first = self.record(
+                    program, strategy, seed=seed, step_limit=step_limit, release_points=points
+                )
+                found.executions.append(first)
+                if first.outcome.uncontrolled:
+                    return found  # It is not repeatable, for a reason that is known.
+                if known and known.steps <= step_limit and _fate(known) != _fate(first.outcome):
+                    found.at_first = NOT_THE_SAME + f"{_fate(known)}, then {_fate(first.outcome)}"
                 second = self.record(
                     program,
-                    repeat,
+                    Repeat(first.outcome.chosen),
                     seed=seed,
                     step_limit=step_limit,
                     release_points=first.outcome.release_points,
                 )
             except ScheduleDiverged as error:
-                found.difference = f"the program does not do the same twice: {error}"
+                found.difference = NOT_THE_SAME + str(error)
             else:
                 found.executions.append(second)
                 found.difference = first_difference(first.events, second.events)

@@ -67,9 +67,14 @@ def explore(
     """
     check_options(executions, step_limit, time_limit_s, carrier, saturation)
     detection = Detection(detectors, free_threaded=free_threaded)
+
+    def made() -> Strategy:
+        return detection.watching(_made(strategy, seed, focus, saturation))
+
     run = Explorer(
         program=program,
-        strategy=detection.watching(_made(strategy, seed, focus, saturation)),
+        strategy=made(),
+        anew=made,
         detection=detection,
         executions=executions,
         seed=seed,
@@ -131,7 +136,7 @@ def replay(
         except (Stalled, Unsuitable) as error:
             run.ended = str(error)
             return run.conclude(lab)
-        run.add(execution.outcome)
+        run.tally.add(execution.outcome)
         origin = origin_of(program, lab, step_limit)
         lead = partial(lab.lead, program, seed=schedule.seed, step_limit=step_limit)
         detected = detection.findings(execution, origin, lead)

@@ -9,10 +9,16 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from stress.controlled import REHEARSED_STEPS, Laboratory, Repeatability, Unsuitable
+from stress.controlled import (
+    NOT_THE_SAME,
+    REHEARSED_STEPS,
+    Laboratory,
+    Repeatability,
+    Unsuitable,
+)
 from stress.detect.watched import Watched
 from stress.detection import Detection
-from stress.diagnosis import diagnose, is_wrong, merged
+from stress.diagnosis import Execution, diagnose, is_wrong, merged
 from stress.engine.outcome import Ending, Outcome
 from stress.engine.recursion import TOO_DEEP
 from stress.engine.stalls import Stalled
@@ -24,7 +30,10 @@ from stress.reducer import reduced
 from stress.settings import read_settings
 from stress.statistics import Coverage, Statistics
 from stress.strategy import Strategy
+from stress.tally import Tally
 
+#: After so many executions without a finding it is seen whether the program does the same twice.
+REHEARSED_AFTER = 8
 #: How often progress is told, at most.
 PROGRESS_S = 0.1
 #: What findings are shrunk with at most.
@@ -61,6 +70,10 @@ class Exploration:
             raise FindingsFound("\n\n".join(map(render_finding, findings)))
 
 
+class _OnlyAtFirst(Exception):
+    """The first executions found a state that no later one does: a cache was filled, say."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far an exploration is; `findings` counts executions that went wrong, and `shrinking`
@@ -83,6 +96,8 @@ class Explorer:
     executions: int
     seed: int
     step_limit: int
+    #: Makes the strategy anew, where it has to begin again.
+    anew: Callable[[], Strategy] | None = None
     time_limit_s: float | None = None
     saturation: int | None = None
     stop_on_first: bool = True
@@ -90,16 +105,10 @@ class Explorer:
     findings: tuple[Finding, ...] = ()
     reason: str = ""
     rehearsal: Repeatability = field(default_factory=Repeatability)
+    rehearsed: bool = False
     ended: str = ""
-    limits_hit: int = 0
-    done: int = 0
-    wrong: int = 0
-    real_choices: int = 0
-    tasks: int = 0
-    steps: int = 0
-    context_switches: int = 0
-    preemptions: int = 0
-    uncontrolled: dict[str, None] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+    first: Outcome | None = None
     interrupted: bool = False
     complete: bool = False
     detection: Detection = field(default_factory=lambda: Detection(()))
@@ -116,49 +125,103 @@ class Explorer:
     def explore(self, lab: Laboratory) -> None:
         self.reason = f"all {self.executions} executions are done"
         try:
-            self.rehearsal = lab.check_repeatable(self.program, self.seed, self.step_limit)
-            self.began = time.perf_counter()
-            for number in range(self.executions):
-                outcome = lab.execute(
-                    self.program,
-                    self.strategy,
-                    number=number,
-                    seed=self.seed,
-                    step_limit=self.step_limit,
-                )
-                if outcome is None:
-                    self.complete = bool(getattr(self.strategy, "complete", False))
-                    self.reason = (
-                        COMPLETE if self.complete else "the strategy has nothing left to try"
-                    )
-                    return
-                wrong = self._judge(lab, number, outcome)
-                if (self._detect(lab, number, outcome) or wrong) and self.stop_on_first:
-                    self.reason = "the first finding was asked for"
-                    return
-                if outcome.stuck:
-                    self.reason = "a task could not be ended, and is left where it is"
-                    return
-                if self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
-                    self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
-                    return
-                if self.saturation is not None and self._is_saturated(self.saturation):
-                    self.reason = f"{self.saturation} executions in a row showed nothing new"
-                    return
-                if self.on_progress is not None and self.elapsed_s >= self.told_s + PROGRESS_S:
-                    self.told_s = self.elapsed_s
-                    self.on_progress(self._progress())
-            if getattr(self.strategy, "complete", False):
-                self.complete, self.reason = True, COMPLETE
+            try:
+                self._explore(lab)
+            except _OnlyAtFirst:
+                # What the strategy has learned is of a state that will never be again.
+                self.tally, self.strategy = Tally(), self.anew() if self.anew else self.strategy
+                self._explore(lab)
         except KeyboardInterrupt:
             self.interrupted = True
             self.reason = "interrupted"
         except (Stalled, Unsuitable, ScheduleDiverged) as error:
             self.ended = str(error)
 
+    def _explore(self, lab: Laboratory) -> None:
+        """All executions, up to a reason to stop.
+
+        That the program does the same twice is looked at when some of them have found nothing: what
+        finds something is executed again anyway.
+        """
+        try:
+            for number in range(self.executions):
+                if number == REHEARSED_AFTER:
+                    self._rehearse(lab)
+                if not self._execute(lab, number):
+                    break
+            else:
+                if getattr(self.strategy, "complete", False):
+                    self.complete, self.reason = True, COMPLETE
+        except ScheduleDiverged:
+            self._rehearse(lab)
+            raise
+        self._rehearse(lab)
+
+    def _execute(self, lab: Laboratory, number: int) -> bool:
+        """One execution, and what it finds; gives whether there is to be another one."""
+        outcome = lab.execute(
+            self.program,
+            self.strategy,
+            number=number,
+            seed=self.seed,
+            step_limit=self.step_limit,
+        )
+        if outcome is None:
+            self.complete = bool(getattr(self.strategy, "complete", False))
+            self.reason = COMPLETE if self.complete else "the strategy has nothing left to try"
+            return False
+        self.first = self.first or outcome
+        wrong = self._judge(lab, number, outcome)
+        if (self._detect(lab, number, outcome) or wrong) and self.stop_on_first:
+            self.reason = "the first finding was asked for"
+            return False
+        if self._is_over(outcome):
+            return False
+        if self.on_progress is not None and self.elapsed_s >= self.told_s + PROGRESS_S:
+            self.told_s = self.elapsed_s
+            self.on_progress(self._progress())
+        return True
+
+    def _is_over(self, outcome: Outcome) -> bool:
+        """Whether there is a reason to stop after an execution, other than what it found."""
+        if outcome.stuck:
+            self.reason = "a task could not be ended, and is left where it is"
+        elif self.time_limit_s is not None and self.elapsed_s >= self.time_limit_s:
+            self.reason = f"the time limit of {self.time_limit_s:g} s was reached"
+        elif self.saturation is not None and self._is_saturated(self.saturation):
+            self.reason = f"{self.saturation} executions in a row showed nothing new"
+        else:
+            return False
+        return True
+
+    def _rehearse(self, lab: Laboratory) -> None:
+        """Look whether the program does the same twice, unless that is known."""
+        first = self.first
+        if self.rehearsed or self.findings or first is None or first.stuck or first.uncontrolled:
+            return
+        self.rehearsed = True
+        found = lab.check_repeatable(self.program, self.seed, self.step_limit, first)
+        found.difference = self.rehearsal.difference or found.difference
+        self.rehearsal = found
+        if found.at_first and not found.difference:
+            raise _OnlyAtFirst
+
+    def _explain(
+        self, lab: Laboratory, number: int, outcome: Outcome, watched: bool = False
+    ) -> tuple[Execution, str]:
+        """The execution again, recorded, and a note where it did not come out the same."""
+        execution, note, again = lab.explain(
+            self.program, outcome, number, self.seed, self.step_limit, watched
+        )
+        if again is not None and not self.rehearsed and not again.difference:
+            self.rehearsed = True
+            self.rehearsal = Repeatability(at_first=NOT_THE_SAME + note, executions=[execution])
+            raise _OnlyAtFirst
+        return execution, note
+
     def _is_saturated(self, executions: int) -> bool:
         coverage: Coverage = self.strategy.coverage  # type: ignore[attr-defined]
-        return self.done - coverage.last_new >= executions
+        return self.tally.done - coverage.last_new >= executions
 
     def shrink(self, lab: Laboratory) -> None:
         """Make the schedules of the findings smaller. By steps, not by seconds: so that the same
@@ -189,19 +252,21 @@ class Explorer:
             self.on_progress(replace(told, shrinking=self.shrinking))
 
     def _judge(self, lab: Laboratory, number: int, outcome: Outcome) -> bool:
-        if not self.add(outcome):
+        if not self.tally.add(outcome):
             return False
         if lab.outsiders and not outcome.failures:
             # What nobody under control can end, one of those might.
             names = ", ".join(lab.outsiders)
-            self.uncontrolled[f"threads from before ({names}); start them in the program"] = None
+            self.tally.uncontrolled[f"threads from before ({names}); start them in the program"] = (
+                None
+            )
             return False
         origin = origin_of(self.program, lab, self.step_limit)
-        execution, note = lab.explain(self.program, outcome, number, self.seed, self.step_limit)
+        execution, note = self._explain(lab, number, outcome)
         too_deep = TOO_DEEP in execution.outcome.uncontrolled
         if too_deep and not any(isinstance(f.error, RecursionError) for f in outcome.failures):
             # What came up in our midst may have left things half done.
-            self.uncontrolled[TOO_DEEP] = None
+            self.tally.uncontrolled[TOO_DEEP] = None
             return False
         found = (self._found_by(finding) for finding in diagnose(execution, origin, note))
         self.findings = merged((*self.findings, *found))
@@ -215,9 +280,7 @@ class Explorer:
         if not self.detection.is_suspicious(strategy.steps, outcome):
             return False
         origin = origin_of(self.program, lab, self.step_limit)
-        execution, note = lab.explain(
-            self.program, outcome, number, self.seed, self.step_limit, watched=True
-        )
+        execution, note = self._explain(lab, number, outcome, watched=True)
         if note:
             # What was suspicious cannot be shown: that is not to pass for nothing.
             self.rehearsal.difference = self.rehearsal.difference or note
@@ -227,7 +290,7 @@ class Explorer:
         known = {finding.fingerprint for finding in self.findings}
         new = [self._found_by(one) for one in found if one.fingerprint not in known]
         if new and not is_wrong(outcome):
-            self.wrong += 1
+            self.tally.wrong += 1
         self.findings = merged((*self.findings, *new))
         return bool(new)
 
@@ -237,44 +300,27 @@ class Explorer:
             return finding
         return replace(finding, details={**finding.details, "found_by": member})
 
-    def add(self, outcome: Outcome) -> bool:
-        """Count an execution; gives whether it shows a defect."""
-        self.done += 1
-        self.steps += outcome.steps
-        self.context_switches += outcome.context_switches
-        self.preemptions += outcome.preemptions
-        # What is rare is looked at first: this is called for each of many thousand executions.
-        if outcome.chosen:
-            self.real_choices += 1
-        if outcome.tasks > self.tasks:
-            self.tasks = outcome.tasks
-        if outcome.uncontrolled:
-            self.uncontrolled.update(dict.fromkeys(outcome.uncontrolled))
-        if outcome.ending is Ending.STEP_LIMIT:
-            self.limits_hit += 1
-        wrong = is_wrong(outcome)
-        self.wrong += wrong
-        return wrong
-
     def conclude(self, lab: Laboratory) -> Exploration:
         if not self.findings and not lab.outsiders:
             self._add_rehearsal(lab)
         verdict, why = self._verdict(lab)
         elapsed = self.elapsed_s
-        sampled = self.done if self.complete else getattr(self.strategy, "sampled", self.done)
-        clean = 0 if self.wrong else min(sampled, self.done)
+        sampled = (
+            self.tally.done if self.complete else getattr(self.strategy, "sampled", self.tally.done)
+        )
+        clean = 0 if self.tally.wrong else min(sampled, self.tally.done)
         return Exploration(
             verdict=verdict,
             reason=why or self.reason,
             findings=self.findings,
             statistics=Statistics(
-                executions=self.done,
-                steps=self.steps,
-                context_switches=self.context_switches,
-                preemptions=self.preemptions,
-                tasks_max=self.tasks,
+                executions=self.tally.done,
+                steps=self.tally.steps,
+                context_switches=self.tally.context_switches,
+                preemptions=self.tally.preemptions,
+                tasks_max=self.tally.tasks,
                 elapsed_s=elapsed,
-                executions_per_s=self.done / elapsed if elapsed else 0.0,
+                executions_per_s=self.tally.done / elapsed if elapsed else 0.0,
                 clean_executions=clean,
                 complete=self.complete,
                 coverage=getattr(self.strategy, "coverage", None),
@@ -296,19 +342,19 @@ class Explorer:
             if execution.outcome.ending is Ending.STEP_LIMIT and self.step_limit > REHEARSED_STEPS:
                 continue  # It was cut short.
             if is_wrong(execution.outcome):
-                self.wrong += 1
+                self.tally.wrong += 1
                 self.findings = merged((*self.findings, *diagnose(execution, origin, note)))
 
     def _progress(self) -> Progress:
         elapsed = self.elapsed_s
-        rate = self.done / elapsed if elapsed else 0.0
+        rate = self.tally.done / elapsed if elapsed else 0.0
         left = [] if self.time_limit_s is None else [self.time_limit_s - elapsed]
         if rate:
-            left.append((self.executions - self.done) / rate)
+            left.append((self.executions - self.tally.done) / rate)
         return Progress(
-            executions=self.done,
+            executions=self.tally.done,
             elapsed_s=elapsed,
-            findings=self.wrong,
+            findings=self.tally.wrong,
             executions_per_s=rate,
             time_left_s=max(0.0, min(left)) if left else None,
         )
@@ -318,19 +364,19 @@ class Explorer:
             return Verdict.VIOLATED, ""
         if self.ended:
             return Verdict.UNKNOWN, self.ended
-        if self.interrupted and not self.done:
+        if self.interrupted and not self.tally.done:
             return Verdict.UNKNOWN, "interrupted before the first execution was done"
-        if self.uncontrolled:
-            return Verdict.UNKNOWN, f"not under control: {'; '.join(self.uncontrolled)}"
-        if self.limits_hit:
+        if self.tally.uncontrolled:
+            return Verdict.UNKNOWN, f"not under control: {'; '.join(self.tally.uncontrolled)}"
+        if self.tally.limits_hit:
             return (
                 Verdict.UNKNOWN,
-                f"{self.limits_hit} of {self.done} executions came to the step limit of "
-                f"{self.step_limit}; is there a loop that spins?",
+                f"{self.tally.limits_hit} of {self.tally.done} executions came to the step limit "
+                f"of {self.step_limit}; is there a loop that spins?",
             )
         if self.rehearsal.difference:
             return Verdict.UNKNOWN, self.rehearsal.difference
-        if not self.real_choices:
+        if not self.tally.real_choices:
             instead = " ".join(lab.missing_notices)
             return (
                 Verdict.UNKNOWN,

@@ -43,7 +43,7 @@ class Living:
             # Not in one list of both, which would have itself among them.
             young = gc.get_objects(generation=0)
             young += gc.get_objects(generation=1)
-            self.holders += (one for one in young if _holds_maker(one))
+            self.holders += _holders_among(young)
         else:
             self._functions.clear()
             # Before there is a list of everything, which would be one of them.
@@ -57,7 +57,7 @@ class Living:
         how many objects were made. What is made from now on is new."""
         new = gc.get_objects()
         if _HAS_GENERATIONS:
-            self.holders += (one for one in new if _holds_maker(one))
+            self.holders += _holders_among(new)
             self._note(_functions_among(new))
             gc.freeze()  # What is set free comes into the oldest generation.
             self._collections = _collections()
@@ -110,10 +110,15 @@ def _may_hold(thing: Any) -> bool:
     return type(thing) is CellType or issubclass(type(thing), list)
 
 
-def _holds_maker(thing: Any) -> bool:
-    return _may_hold(thing) and any(
-        part is maker for part in gc.get_referents(thing) for maker in _MAKERS
-    )
+def _holders_among(objects: list[Any]) -> list[Any]:
+    # There are many objects, and few types.
+    kinds = {kind for kind in set(map(type, objects)) if kind is CellType or issubclass(kind, list)}
+    return [
+        one
+        for one in objects
+        if type(one) in kinds
+        and any(part is maker for part in gc.get_referents(one) for maker in _MAKERS)
+    ]
 
 
 def _functions_of_modules() -> Iterator[FunctionType]:

@@ -125,7 +125,7 @@ class _Tried:
             if outcome is None or outcome.preemptions >= below:
                 return None, made
             if is_wrong(outcome) or self._is_suspicious(outcome):
-                execution, note = self._lab.explain(
+                execution, note, _ = self._lab.explain(
                     self._program,
                     outcome,
                     number,

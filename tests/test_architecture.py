@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("oracles", "strategies", "detect", "engine", "instrument", "reduction"),
     ("workloads", "mutants", "parallel"),
     ("program", "diagnosis"),
-    ("controlled", "detection"),
+    ("controlled", "detection", "tally"),
     ("options", "reducer"),
     ("explorer",),
     ("api", "conformance", "exploration"),

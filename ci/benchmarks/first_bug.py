@@ -37,6 +37,8 @@ class Hunt:
     seconds: list[float] = field(default_factory=list)
     missed: int = 0
     trouble: str = ""
+    #: Seconds that went into the preparation of the process, where that was measured.
+    prepared: list[float] = field(default_factory=list)
 
     def add(self, answer: dict[str, Any] | None) -> bool:
         """Count one seed; gives whether the bug was found."""
@@ -46,6 +48,7 @@ class Hunt:
         if answer["found"]:
             self.executions.append(answer["executions"])
             self.seconds.append(answer["seconds"])
+            self.prepared.append(answer.get("prepared", 0.0))
             return True
         self.missed += 1
         self.trouble = answer["trouble"] or f"not in {answer['executions']:,} executions"

@@ -162,7 +162,23 @@ def answered(tool: Callable[..., Answer], question: dict[str, Any]) -> dict[str,
         # Whatever the peer has to say against the program.
         found, executions, trouble = False, 0, f"{type(error).__name__}: {error}"[:200]
     seconds = time.perf_counter() - began
-    return {"found": found, "executions": executions, "seconds": seconds, "trouble": trouble}
+    return {
+        "found": found,
+        "executions": executions,
+        "seconds": seconds,
+        "trouble": trouble,
+        "prepared": prepared(program) if tool is ours else 0.0,
+    }
+
+
+def prepared(program: Callable[[], None]) -> float:
+    """How long it takes us to prepare the process for the program, and to leave it as it was."""
+    from stress.controlled import laboratory
+
+    began = time.perf_counter()
+    with laboratory(program, (program.__module__,), "auto"):
+        pass
+    return time.perf_counter() - began
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.children import Child, child
 from benchmarks.first_bug import MODULE, Hunt
 from benchmarks.hunted import corpus
 from benchmarks.news import News
-from benchmarks.rows import Bar, Row
+from benchmarks.rows import Bar, Row, number
 
 GROUP = "seconds to the first bug, medians, beside the faster door of a peer"
 #: Executions and seconds that each tool has.
@@ -72,7 +72,18 @@ def peer_row(name: str, peer: str, ours: Hunt, theirs: dict[str, Hunt]) -> Row:
     if best is None:
         told = "; ".join(f"{door}: {hunt.trouble}" for door, hunt in theirs.items())
         return Row(GROUP, name, figure, "s", peer, None, None, f"{peer} fails: {told}"[:120])
-    return Row(GROUP, name, figure, "s", f"{peer} {best}", medians[best], FASTER)
+    why = "" if figure <= medians[best] else why_slower(ours, theirs[best])
+    return Row(GROUP, name, figure, "s", f"{peer} {best}", medians[best], FASTER, why)
+
+
+def why_slower(ours: Hunt, theirs: Hunt) -> str:
+    """What our time went into, beside theirs."""
+    if ours.missed:
+        return ours.note
+    here, there = (statistics.median(hunt.executions) for hunt in (ours, theirs))
+    told = f"{number(here)} executions here, {number(there)} there"
+    before = statistics.median(ours.prepared) if ours.prepared else 0.0
+    return f"{told}; to prepare the process {number(before)} s here" if before else told
 
 
 def _opened(stack: ExitStack, tool: str, door: str) -> Child:

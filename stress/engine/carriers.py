@@ -71,20 +71,24 @@ class Carrier(Protocol):
 
 
 class _GreenletUnit:
-    """A greenlet that runs one job after another."""
+    """A greenlet that runs one job after another, and begins by going back to who asked for it."""
 
     __slots__ = ("greenlet", "ident", "job", "switch")
 
-    def __init__(self, carrier: GreenletCarrier) -> None:
+    def __init__(self, carrier: GreenletCarrier, asker: Any) -> None:
         self.job: Callable[[], Any] = _no_job
         self.ident = carrier.ident
-        self.greenlet = carrier.make(self._loop(carrier))
+        self.greenlet = carrier.make(self._loop(carrier, asker))
         self.switch: Callable[[], object] = self.greenlet.switch
 
-    def _loop(self, carrier: GreenletCarrier) -> Callable[[], None]:
-        idle = carrier.idle
+    def _loop(self, carrier: GreenletCarrier, asker: Any) -> Callable[[], None]:
+        idle, back = carrier.idle, asker.switch
+        del asker
 
         def loop() -> None:
+            nonlocal back
+            back()
+            del back  # It may be that of a greenlet that ends before.
             while True:
                 # Each job in a context of its own, as a new thread has it.
                 following = contextvars.Context().run(self.job)
@@ -110,6 +114,7 @@ class GreenletCarrier:
         import greenlet
 
         self._new: Callable[..., Any] = greenlet.greenlet
+        self._current: Callable[[], Any] = greenlet.getcurrent
         self.idle: list[_GreenletUnit] = []
         self.home: Any = greenlet.getcurrent()
         self.running: Any = None
@@ -125,14 +130,23 @@ class GreenletCarrier:
         return self.unit(job)
 
     def run(self, first: _GreenletUnit) -> None:
-        first.switch()
+        asked: Any = first.switch()
+        while asked:
+            asked = asked.switch()
 
     def unit(self, job: Callable[[], Any]) -> _GreenletUnit:
         if self.idle:
             unit = self.idle.pop()
         else:
-            unit = _GreenletUnit(self)
+            asker = self._current()
+            unit = _GreenletUnit(self, asker)
             self._all.append(unit)
+            # A greenlet begins where the stack of the one that switches to it ends, and as deep in
+            # recursion: at home, so that a thousand do not stand on each other's shoulders.
+            if asker is self.home:
+                unit.switch()
+            else:
+                self.home.switch(unit)
         unit.job = job
         return unit
 

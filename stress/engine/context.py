@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stress.engine.execution import Execution
+from stress.engine.holders import Holders
 from stress.engine.task import Task
 from stress.living import Living
 
@@ -22,7 +23,7 @@ class Context:
     """
 
     __slots__ = (
-        "collector_rests", "execution", "guarded", "in_session", "left", "living",
+        "collector_rests", "execution", "guarded", "holders", "in_session", "left", "living",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -34,6 +35,7 @@ class Context:
         self.left = 0
         #: What is known of the process from one to the next.
         self.living = Living()
+        self.holders = Holders()
 
 
 context = Context()

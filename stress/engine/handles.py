@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from types import MethodType, SimpleNamespace
 from typing import Any
 
-from stress.engine.context import controlled, running
+from stress.engine.context import context, controlled, running
 from stress.engine.execution import Execution
 from stress.engine.locks import check_limit, operation
 from stress.engine.task import Aborted, Task
@@ -100,7 +100,10 @@ class Unraisable:
         self._real = real
 
     def __call__(self, arguments: Any, /) -> None:
-        if arguments.exc_type is not Aborted:
+        kind, execution = arguments.exc_type, context.execution
+        # What a task that is unwound leaves open was not left open by the program.
+        left = kind is ResourceWarning and execution is not None and execution.aborting
+        if kind is not Aborted and not left:
             self._real(arguments)
 
 

@@ -27,13 +27,13 @@ class Randomness:
         self._asked = False
         self._stale = True
 
-    def lazy(self) -> dict[int, Any]:
-        """What stands for the methods of the shared generator, by identity of those."""
-        return {
-            id(method): self._when_called(method)
+    def lazy(self) -> list[tuple[Any, Any]]:
+        """The methods of the shared generator, and what stands for them."""
+        return [
+            (method, self._when_called(method))
             for method in vars(random).values()
             if type(method) in _METHODS and method.__self__ is random._inst
-        }
+        ]
 
     def enter(self, holders: Sequence[tuple[dict[str, Any], str, Any]]) -> Callable[[], None]:
         """Put seeded sources in place, for `holders` those that are `lazy`; the result puts the

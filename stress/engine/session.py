@@ -99,8 +99,10 @@ class Session:
         return self._program[1]  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """End what the carrier holds."""
+        """End what the carrier holds, and let go of what was around: executions, which may live on
+        until they are collected, have the carrier."""
         self.carrier.close()
+        del self.carrier.on_interrupt
 
     def _on_interrupt(self, error: BaseException) -> None:
         execution = context.execution

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import _queue
 import _thread
+import builtins
 import functools
 import gc
 import logging
@@ -38,7 +39,9 @@ _OBJECTS_MAX = 200_000
 #: Who runs us holds much, and nothing of the program's.
 _NOT_OURS = ("stress.engine", "stress.parallel", "_pytest.", "pluggy.", "xdist.", "execnet.")
 _SCENES, _MADE_OF_CODE = (types.ModuleType, types.FrameType), (type, types.FunctionType)
-_PLAIN = (str, bytes, int, float, complex, bool, type(None), range, types.CodeType)
+_PLAIN = frozenset({str, bytes, int, float, complex, bool, type(None), range, types.CodeType})
+#: Every module has them: as long as nobody has added any, they hold nothing.
+_BUILT_IN = len(vars(builtins))
 
 
 class Shadows:
@@ -85,10 +88,12 @@ class Shadows:
 
     def _walk(self, roots: Iterable[Any]) -> None:
         seen: set[int] = set()
+        if len(vars(builtins)) == _BUILT_IN:
+            seen.add(id(vars(builtins)))
         pending = list(roots)
         while pending and len(seen) < _OBJECTS_MAX:
             found = pending.pop()
-            if id(found) in seen or type(found) in _PLAIN:
+            if type(found) in _PLAIN or id(found) in seen:
                 continue
             seen.add(id(found))
             if self._is_border(found):

@@ -21,9 +21,8 @@ from typing import Any
 
 from stress.engine import conditions, handles, sqlite, threads
 from stress.engine.clock import Clock
-from stress.engine.context import only_when_controlled
+from stress.engine.context import context, only_when_controlled
 from stress.engine.fork_join import Active
-from stress.engine.holders import find_holders
 from stress.engine.identities import Counter, Identities
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness
@@ -58,25 +57,27 @@ class Surroundings:
         self._undo: list[Callable[[], None]] = []
         self._shared = {**_SHARED, **sqlite.shared_names()}
         self._replaced = self._names()
-        #: What stands for functions and classes that others may have, by identity of those.
-        self.taken = {
-            id(getattr(source, name)): self._replaced[source][name]
+        #: Functions and classes that others may have, and what stands for them.
+        self._taken = [
+            (getattr(source, name), self._replaced[source][name])
             for source, names in self._shared.items()
             for name in names
             if hasattr(source, name)
-        }
+        ]
+        #: The same, by identity.
+        self.taken = {id(real): stand_in for real, stand_in in self._taken}
 
     def enter(self, wrappers: Sequence[tuple[Any, str, Any]]) -> None:
         """Put everything in place. `wrappers`: more of it, as owner, name and what stands there."""
         # Looked for while nothing is replaced.
         lazy = self._randomness.lazy()
-        holders = find_holders({**self.taken, **lazy})
+        holders = context.holders.find([*self._taken, *lazy])
         ours = {id(vars(module)) for module in self._shared}
         for module, names in self._replaced.items():
             for name, value in names.items():
                 if name in module.__dict__:
                     self._set_name(module.__dict__, name, value)
-        drawn = set(map(id, lazy.values()))
+        drawn = {id(stand_in) for _, stand_in in lazy}
         for holder, name, value in holders:
             if id(value) not in drawn and id(holder) not in ours:
                 self._set_name(holder, name, value)

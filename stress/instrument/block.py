@@ -56,6 +56,7 @@ class Instrumented:
 
     def __init__(self, targets: Collection[str], hooks: Hooks) -> None:
         self._targets = frozenset(targets)
+        self._inside = tuple(f"{target}." for target in targets)
         self._hooks = hooks
         self._bound = Bound()
         self._modules: set[str] = set()
@@ -85,7 +86,9 @@ class Instrumented:
         )
 
     def _is_target(self, module: str) -> bool:
-        return is_target(module, self._targets)
+        # Nearly none is, and it is asked of every module.
+        may_be = module in self._targets or module.startswith(self._inside)
+        return may_be and is_target(module, self._targets)
 
     def _instrument(self, living: Living, program: FunctionType | None) -> None:
         by_module: dict[int, list[FunctionType]] = {}

@@ -70,7 +70,12 @@ def test_the_faster_door_of_a_peer_is_what_counts() -> None:
     doors = {"dpor": hunt(3, seconds=2.0), "random": hunt(3, seconds=0.1)}
     row = peer_row("torn.torn_point", "frontrun", hunt(3, seconds=0.05), doors)
     assert (row.beside, row.other, row.verdict) == ("frontrun random", 0.1, "met")
-    assert peer_row("x", "frontrun", hunt(3, seconds=0.2), doors).verdict == "missed"
+    slower = hunt(3, 5, 9, seconds=0.2)
+    slower.prepared += [0.125, 0.125, 0.15]
+    row = peer_row("x", "frontrun", slower, doors)
+    assert (row.verdict, row.note) == (
+        "missed", "5 executions here, 3 there; to prepare the process 0.125 s here",
+    )  # fmt: skip
 
 
 def test_without_a_peer_that_could_be_had_no_bar_is_met(monkeypatch: pytest.MonkeyPatch) -> None:

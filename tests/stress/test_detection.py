@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stress import FindingKind, InvalidArgument, Verdict, explore, replay, shrink
-from stress.controlled import Laboratory, laboratory
+from stress.controlled import Explained, Laboratory, laboratory
 from stress.detect.suspicion import Grade, Suspicion
 from stress.detect.trace import Trace
 from stress.detect.watched import Watched
@@ -76,7 +76,7 @@ def test_steps_are_those_of_the_events(case: Case) -> None:
         outcome = lab.execute(case.program, strategy, seed=3, step_limit=5_000)
         assert outcome is not None
         seen = [(step.task, step.site) for step in strategy.steps]
-        execution, note = lab.explain(case.program, outcome, 0, 3, 5_000, watched=True)
+        execution, note, _ = lab.explain(case.program, outcome, 0, 3, 5_000, watched=True)
     assert not note
     assert [(step.task, step.site) for step in execution.steps] == seen
     events = execution.events[len(execution.events) - len(execution.steps) :]
@@ -189,9 +189,10 @@ def test_the_detector_of_the_docs() -> None:
 
 
 def test_what_cannot_be_shown_again_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lost(lab: Laboratory, *_: object, **__: object) -> tuple[Execution, str]:
+    def lost(lab: Laboratory, *_: object, **__: object) -> Explained:
         outcome = Outcome(Ending.FINISHED, (), (), (), (), 1, 1, 0, 0, 0.0)
-        return Execution(number=0, outcome=outcome, events=(), schedule=Schedule(0, ())), "diverged"
+        execution = Execution(number=0, outcome=outcome, events=(), schedule=Schedule(0, ()))
+        return Explained(execution, "diverged")
 
     monkeypatch.setattr(Laboratory, "explain", lost)
     found = explore(counters.racy_visits, detectors=["atomicity"], shrink=False)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -266,6 +266,61 @@ def test_a_first_time_that_is_different_is_no_matter() -> None:
 
     exploration = explore(program, executions=50)
     assert exploration.verdict is Verdict.HOLDS, exploration.reason
+
+
+@pytest.mark.parametrize("strategy", ["dpor", "dfs", "portfolio"])
+@pytest.mark.parametrize("executions", [1, 1000])
+def test_after_a_first_time_that_is_different_it_begins_anew(
+    strategy: str, executions: int
+) -> None:
+    """Who goes through all interleavings has those of a program whose cache is full."""
+    cache: list[int] = []
+
+    def program() -> None:
+        lock, box = threading.Lock(), [0]
+
+        def work() -> None:
+            if not cache:
+                for _ in range(3):
+                    with lock:
+                        box[0] += 1
+                cache.append(1)
+            with lock:
+                box[0] += 1
+
+        programs.together(work, work)
+
+    first, later = (
+        explore(program, strategy=strategy, executions=executions, saturation=None)
+        for _ in range(2)
+    )
+    assert first.statistics.executions == later.statistics.executions
+    assert first.statistics.complete == later.statistics.complete == (executions == 1000)
+    assert [notice for notice in first.notices if notice.startswith("only at first")]
+    assert later.notices == ()
+
+
+def test_a_strategy_of_ones_own_is_told_that_it_begins_anew() -> None:
+    begun: list[int] = []
+    cache: list[int] = []
+
+    class Alone:
+        def begin(self, execution: int) -> bool:
+            begun.append(execution)
+            return True
+
+        def choose(
+            self, ready: Sequence[int], pending: Sequence[Pending], current: int | None
+        ) -> int:
+            return ready[0]
+
+    def program() -> None:
+        lock = threading.Lock()
+        programs.together(*[lambda: None if cache else lock.locked()] * 2)
+        cache.append(1)
+
+    assert explore(program, strategy=Alone(), executions=12).statistics.executions == 12
+    assert begun == [*range(8), *range(12)]
 
 
 def test_what_goes_wrong_only_at_first_is_not_lost() -> None:

@@ -249,6 +249,27 @@ def test_a_thousand_tasks() -> None:
     assert exploration.statistics.tasks_max == 1001
 
 
+def test_each_starts_the_next() -> None:
+    """Nobody stands on the stack of who started it."""
+
+    def program() -> None:
+        done = []
+
+        def work(left: int) -> None:
+            done.append(left)
+            if left:
+                thread = threading.Thread(target=work, args=(left - 1,))
+                thread.start()
+                thread.join()
+
+        work(700)
+        assert len(done) == 701
+
+    exploration = explore(program, executions=2, strategy="random", step_limit=1_000_000)
+    assert not exploration.findings, exploration.reason
+    assert exploration.statistics.tasks_max == 701
+
+
 def test_a_hundred_thousand_steps() -> None:
     def program() -> None:
         lock = threading.Lock()
