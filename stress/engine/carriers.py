@@ -51,6 +51,10 @@ class Carrier(Protocol):
         """Give the turn to `first`, and return when it comes back to `home`."""
         ...
 
+    def go_on(self, unit: Any) -> None:
+        """The same from `home`, where an interruption has come to it, with any unit."""
+        ...
+
     def unit(self, job: Callable[[], Any]) -> Any:
         """A unit for this job."""
         ...
@@ -130,7 +134,10 @@ class GreenletCarrier:
         return self.unit(job)
 
     def run(self, first: _GreenletUnit) -> None:
-        asked: Any = first.switch()
+        self.go_on(first)
+
+    def go_on(self, unit: _GreenletUnit) -> None:
+        asked: Any = unit.switch()
         while asked:
             asked = asked.switch()
 
@@ -270,6 +277,9 @@ class ThreadCarrier:
             self.home.wait()
         elif following is not self.home:
             following.switch()
+
+    def go_on(self, unit: _ThreadUnit) -> None:
+        unit.switch()
 
     def unit(self, job: Callable[[], Any]) -> _ThreadUnit:
         if self.idle:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from stress.engine import handles, threads
-from stress.engine.context import context, controlled
+from stress.engine.context import controlled
 from stress.engine.execution import Execution
-from stress.engine.task import FIRST_IDENT, Task
+from stress.engine.task import Task
 
 #: What is called, and the name of its thread.
 Workers = Sequence[tuple[Callable[[Any], object], str]]
@@ -100,69 +100,3 @@ def _traced(hooks: tuple[Any, Any], worker: Callable[[Any], object], argument: A
     if profile:
         sys.setprofile(profile)
     worker(argument)
-
-
-class Active(dict[int, Any]):
-    """`threading._active` of an exploration: threads by identifier. Those of workers are made when
-    they are looked for."""
-
-    def __init__(self, real: dict[int, Any]) -> None:
-        super().__init__(real)
-        self._real = real
-
-    def forget_tasks(self) -> None:
-        """Between executions: threads that were begun in no ordinary way enter themselves."""
-        if super().__len__() > 1:
-            for ident in [ident for ident in super().__iter__() if ident >= FIRST_IDENT]:
-                del self[ident]
-
-    def give_back(self) -> None:
-        """The exploration is over: the real one is told of threads that are not under control."""
-        self.forget_tasks()
-        for ident in set(self._real) - set(super().keys()):
-            del self._real[ident]
-        self._real.update(self)
-
-    def __missing__(self, ident: Any) -> Any:
-        execution = context.execution
-        if execution is not None and isinstance(ident, int) and ident >= FIRST_IDENT:
-            number = ident - FIRST_IDENT
-            task = execution.tasks[min(number, len(execution.tasks) - 1)]
-            if task.number == number and task.alive and task.crew is not None:
-                return task.crew.make_thread(task)
-        raise KeyError(ident)
-
-    def _complete(self) -> None:
-        execution = context.execution
-        for task in () if execution is None else execution.tasks:
-            if task.alive and task.thread is None and task.crew is not None:
-                task.crew.make_thread(task)
-
-    def __len__(self) -> int:
-        self._complete()
-        return super().__len__()
-
-    def __iter__(self) -> Iterator[int]:
-        self._complete()
-        return super().__iter__()
-
-    def __contains__(self, ident: object) -> bool:
-        self._complete()
-        return super().__contains__(ident)
-
-    def get(self, ident: Any, default: Any = None) -> Any:
-        """As of a dictionary; so are the others."""
-        self._complete()
-        return super().get(ident, default)
-
-    def keys(self) -> Any:
-        self._complete()
-        return super().keys()
-
-    def values(self) -> Any:
-        self._complete()
-        return super().values()
-
-    def items(self) -> Any:
-        self._complete()
-        return super().items()

@@ -26,7 +26,7 @@ def run(execution: Execution, program: Callable[[], object], ident: int) -> Outc
         following = execution.next()
         if following is not None:
             execution.current, execution.carrier.running = following, execution.carrier.home
-            following.switch()
+            execution.carrier.go_on(following.unit)
     finally:
         execution.current, execution.over = None, True
         for close in reversed(execution.opened):

@@ -20,9 +20,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stress.engine import conditions, handles, sqlite, threads
+from stress.engine.active import Active
 from stress.engine.clock import Clock
 from stress.engine.context import context, only_when_controlled
-from stress.engine.fork_join import Active
 from stress.engine.identities import Counter, Identities
 from stress.engine.locks import Lock, RLock, SimpleQueue
 from stress.engine.randomness import Randomness

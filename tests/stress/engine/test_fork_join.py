@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from typing import Any
 
 import pytest
 
+from stress.engine.active import Active
 from stress.engine.fork_join import fork_join
 from stress.exploration import Exploration, check_threads, explore, replay
 from stress.finding import FindingKind, Verdict
@@ -163,3 +165,11 @@ def test_replay_of_workers() -> None:
 
 def _same() -> None:
     fork_join(((fail, "fail"), (known, "known")), [])
+
+
+def test_who_refers_weakly_to_the_threads_is_told_of_their_end() -> None:
+    """Also where the core is compiled: else the collector comes to what is no longer there."""
+    active = Active({})
+    reference = weakref.ref(active)
+    del active
+    assert reference() is None

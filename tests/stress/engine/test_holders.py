@@ -47,7 +47,9 @@ def bound(module: ModuleType, value: Any) -> None:
     vars(module)["nap"] = value
 
 
-@pytest.mark.parametrize("before", [None, function, len, Sleeper], ids=repr)
+@pytest.mark.parametrize(
+    "before", [None, function, len, Sleeper], ids=["nothing", "function", "builtin", "class"]
+)
 def test_what_is_bound_later_is_found(modules: list[ModuleType], before: Any) -> None:
     """To what it was bound before, of the same type or another, is no matter."""
     holders = Holders()
