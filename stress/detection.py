@@ -146,7 +146,7 @@ def class_of(steps: Sequence[Step]) -> int:
     """A number that executions share in which the same tasks come to each object in the same order:
     detectors find the same in them."""
     orders: dict[int, int] = {}
-    for task, site, subject, second, _, key, _, _ in steps:
+    for task, site, subject, second, _, key, *_ in steps:
         orders[subject] = hash((orders.get(subject), task, id(site), key))
         if second:
             orders[second] = hash((orders.get(second), task, id(site)))
@@ -220,7 +220,9 @@ def _told_by_another(
 
 
 def _key(suspicion: Suspicion, steps: Sequence[Step]) -> object:
-    return suspicion.kind, frozenset(steps[step].site for step in suspicion.steps)
+    return suspicion.kind, frozenset(
+        steps[step].through or steps[step].site for step in suspicion.steps
+    )
 
 
 def _finding(
@@ -234,7 +236,7 @@ def _finding(
     """`before` counts the events that come before the first step."""
     events = execution.events
     frames = [events[before + step].frame for step in suspicion.steps]
-    sources = [source_of(execution.stacks[before + step][0]) for step in suspicion.steps]
+    sources = [_source(execution.stacks[before + step], origin.target) for step in suspicion.steps]
     names = (name_of_place(trace, *one) for one in zip(suspicion.steps, sources, strict=True))
     named = list(dict.fromkeys(filter(None, names)))
     what = suspicion.what or ", ".join([name for name in named if name != SOME] or named)
@@ -266,6 +268,12 @@ def _finding(
         details=details,
         conflict=tuple(before + step for step in suspicion.steps),
     )
+
+
+def _source(stack: Stack, target: str) -> str:
+    """What stands in the source where a task stands in the program; else where it stands at all."""
+    mine = (place for place in stack if not evidence.is_library(place[0].co_filename, target))
+    return source_of(next(mine, stack[0]))
 
 
 def _span(first: Frame | None, last: Frame | None) -> str:

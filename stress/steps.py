@@ -21,7 +21,9 @@ class Step(NamedTuple):
     wait frees; 0 where there is none. `waits` says that the operation is never made before it can
     be. `key` tells items of a container apart, and is empty where it is about all of it or where
     that is not known. `born` counts the tasks that there were, `joins` are those that must have
-    been over.
+    been over. `daemon` says that nobody has to wait for the task. `through` is the call of a method
+    of the standard library that takes a lock, where that is the object's own (see
+    `stress.detect.library`); for `set_exception`, `key` says which.
     """
 
     task: int
@@ -32,6 +34,8 @@ class Step(NamedTuple):
     key: str
     born: int
     joins: tuple[int, ...]
+    daemon: bool = False
+    through: Site | None = None
 
 
 def step_of(pending: Pending, born: int) -> Step:
@@ -42,13 +46,15 @@ def step_of(pending: Pending, born: int) -> Step:
     second = 0 if pending.also is None else pending.second
     if site.function:
         if kind in NAMED:
-            return Step(pending.task, site, subject, second, False, "", born, ())
+            return Step(pending.task, site, subject, second, False, "", born, (), pending.daemon)
         if _is_in_python(type(pending.object)):
             subject = 0
         key = _told(pending.key) if pending.key is not None and kind in _KEYED else ""
-        return Step(pending.task, site, subject, second, pending.waits, key, born, ())
+    else:
+        key = ""
     joins = tuple(pending.joins) if kind == "join" else ()
-    return Step(pending.task, site, subject, second, pending.waits, "", born, joins)
+    waits, daemon = pending.waits, pending.daemon
+    return Step(pending.task, site, subject, second, waits, key, born, joins, daemon)
 
 
 def _is_in_python(made: type) -> bool:

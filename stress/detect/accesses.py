@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from stress.conflicts import NAMED, only_looks
+from stress.detect.library import ASKS, LOOKS
 from stress.detect.trace import Trace
 from stress.site import Site
 from stress.steps import Step
@@ -50,6 +51,10 @@ def _accesses(trace: Trace) -> Accesses:
         site = step.site
         # Of what is in no function, as a statement of SQL, no place is known.
         if not site.function:
+            if step.through is not None and step.through.name not in ASKS:
+                writes = step.through.name not in LOOKS
+                access = Access(number, step.task, step.through, writes, "")
+                found.setdefault(Place(step.subject, ""), []).append(access)
             continue
         if step.subject:
             place = Place(step.subject, site.name if site.kind in NAMED else "")

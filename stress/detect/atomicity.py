@@ -27,9 +27,11 @@ from stress.site import Site
 #: So many accesses to a place are looked back at.
 _BACK = 48
 #: A look that says whether there is something, what makes it more, and what takes from it.
-_LOOKS = frozenset({"len", "bool", ""})
-_GROWS = frozenset({"append", "appendleft", "add", "extend", "insert", "setdefault"})
-_TAKES = frozenset({"pop", "popleft", "popitem", "remove", "discard"})
+_LOOKS = frozenset({"len", "bool", "", "empty", "qsize"})
+_GROWS = frozenset({
+    "append", "appendleft", "add", "extend", "insert", "setdefault", "put", "put_nowait",
+})  # fmt: skip
+_TAKES = frozenset({"pop", "popleft", "popitem", "remove", "discard", "get", "get_nowait"})
 
 
 def atomicity_violations(trace: Trace) -> Sequence[Suspicion]:
@@ -61,7 +63,7 @@ def _triples(accesses: Sequence[Access], units: Units) -> Iterator[tuple[Access,
         if not unit or units.of[read.step] != unit or not _same_item(read, access):
             continue
         for between in accesses[begin + 1 : index]:
-            if between.task == task or not between.writes or _only_adds(read, between, access):
+            if between.task == task or not between.writes or only_helps(read, between, access):
                 continue
             if between.meets(read) and between.meets(access):
                 yield read, between, access
@@ -106,9 +108,14 @@ def _same_item(one: Access, other: Access) -> bool:
     return not one.key or not other.key or one.key == other.key
 
 
-def _only_adds(read: Access, between: Access, last: Access) -> bool:
-    """Where there was something to take, there is still something when there is more."""
-    if read.site.kind not in ("read item", "call") or read.site.name not in _LOOKS or read.key:
+def only_helps(read: Access, between: Access, last: Access) -> bool:
+    """Where there was something to take, there is still something when there is more; and where
+    there was room, there is when there is less."""
+    if read.site.kind not in ("read item", "call") or read.key:
+        return False
+    if read.site.name == "full":
+        return between.site.name in _TAKES and last.site.name in _GROWS
+    if read.site.name not in _LOOKS:
         return False
     return between.site.name in _GROWS and last.site.name in _TAKES
 

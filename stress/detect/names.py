@@ -29,6 +29,8 @@ def name_of_place(trace: Trace, step: int, source: str = "") -> str:
     `source` is what stands in the source for the operation, where that is known.
     """
     site = trace.steps[step].site
+    if trace.steps[step].through is not None:
+        return _holder(source) or SOME
     if is_of_model(trace.steps[step]) or not site.function:
         return ""
     if site.kind in NAMED:

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 from stress.detect.accesses import Access, Place, accesses_of
 from stress.detect.activations import in_one_go
-from stress.detect.atomicity import doubt_about
+from stress.detect.atomicity import doubt_about, only_helps
 from stress.detect.dependence import depends
+from stress.detect.library import ASKING
 from stress.detect.suspicion import Grade, Suspicion
 from stress.detect.trace import Trace
 from stress.finding import FindingKind
@@ -26,6 +27,13 @@ from stress.site import Site
 
 #: So many reads of a task are looked back at.
 _BACK = 3
+#: What does the same as one of the library's methods, or says that it could not.
+_IN_ONE = {
+    "get": "`get_nowait()`, and be ready for `queue.Empty`",
+    "put": "`put_nowait()`, and be ready for `queue.Full`",
+    "set_result": "`set_result()` alone, and be ready for `InvalidStateError`",
+    "set_exception": "`set_exception()` alone, and be ready for `InvalidStateError`",
+}
 
 
 class _Triple(NamedTuple):
@@ -51,7 +59,7 @@ def _triples(place: Place, accesses: Sequence[Access]) -> Iterator[_Triple]:
     reads: dict[int, deque[tuple[int, Access]]] = {}
     for index, access in enumerate(accesses):
         mine = reads.setdefault(access.task, deque(maxlen=_BACK))
-        for begin, read in mine:
+        for begin, read in () if access.site.name in ASKING else mine:
             between = _between(accesses[begin + 1 : index], read, access)
             if between is not None and read.site is not access.site:
                 yield _Triple(place, read, between, access)
@@ -65,7 +73,7 @@ def _between(accesses: Sequence[Access], read: Access, last: Access) -> Access |
     for access in accesses:
         if access.task == read.task or not access.writes:
             continue
-        if access.meets(read) and access.meets(last):
+        if access.meets(read) and access.meets(last) and not only_helps(read, access, last):
             return access
     return None
 
@@ -93,6 +101,12 @@ def _told(trace: Trace, triple: _Triple) -> Suspicion:
             f"stale value of {{what}}: task {read.task} reads it in {{0}}, and by what it read it "
             f"{verb} it in {{2}}; in between task {between.task} changes it in {{1}}"
         ),
-        remedy=f"hold one lock from {{0}} to {{2}} (task {read.task}), and read again under it",
+        remedy=_remedy(trace, read, last),
         doubt=doubt_about(trace, read, between, last),
     )
+
+
+def _remedy(trace: Trace, read: Access, last: Access) -> str:
+    if trace.steps[last.step].through is not None and last.site.name in _IN_ONE:
+        return f"ask and act by one call in {{2}}: {_IN_ONE[last.site.name]}"
+    return f"hold one lock from {{0}} to {{2}} (task {read.task}), and read again under it"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+from stress.detect.library import LibraryCall, LibraryCalls
 from stress.steps import Step, step_of
 from stress.strategy import Pending, Strategy
 
@@ -21,21 +23,39 @@ class Watched:
         self._strategy = strategy
         self._sees_all = bool(getattr(strategy, "every_step", False))
         self.steps: list[Step] = []
+        self._library = LibraryCalls()
+        #: Of tasks that are about to take a lock inside of the standard library: for which call.
+        self._through: dict[int, LibraryCall] = {}
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._strategy, name)
 
     def begin(self, execution: int) -> bool:
         """As the strategy does."""
-        self.steps = []
+        self.steps, self._through = [], {}
         return self._strategy.begin(execution)
 
     def choose(self, ready: Sequence[int], pending: Sequence[Pending], current: int | None) -> int:
         """As the strategy does; one that sees choices only is asked for these."""
+        # Whoever went on last has just said what it is about to do, and stands there.
+        running = self.steps[-1].task if self.steps else current
+        if running is not None:
+            self._look(pending[running])
         if len(ready) > 1 or self._sees_all:
             chosen = self._strategy.choose(ready, pending, current)
         else:
             chosen = ready[0] if ready else 0
         if chosen in ready:  # Of what is not, the engine says so.
-            self.steps.append(step_of(pending[chosen], len(pending)))
+            step = step_of(pending[chosen], len(pending))
+            through = self._through.pop(chosen, None)
+            if through is not None:
+                step = step._replace(through=through.site, key=through.error)
+            self.steps.append(step)
         return chosen
+
+    def _look(self, pending: Pending) -> None:
+        site = pending.site
+        if site.kind == "acquire" and not site.function:
+            through = self._library.look(sys._getframe(2))
+            if through is not None:
+                self._through[pending.task] = through
