@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import CodeType
 from typing import Any
 
-from stress import evidence
-from stress.detect.atomicity import atomicity_violations, comes_to_the_same
-from stress.detect.dependence import Span
-from stress.detect.leaks import leaks
-from stress.detect.lock_order import lock_order_inversions
-from stress.detect.names import SOME, name_of_lock, name_of_place
-from stress.detect.races import data_races
-from stress.detect.stale_decisions import stale_decisions
-from stress.detect.stale_values import stale_values
+from stress.conflicts import only_looks
+from stress.detect.atomicity import comes_to_the_same
+from stress.detect.catalogue import DETECTORS
 from stress.detect.steered import IntoEachOther, InTurn
 from stress.detect.suspicion import Detector, Inversion, Overtaken, Suspicion
-from stress.detect.torn_reads import torn_reads
-from stress.detect.trace import Position, Trace
+from stress.detect.trace import Trace
 from stress.detect.watched import Watched
 from stress.diagnosis import Execution, found_in
 from stress.engine.outcome import Ending, Outcome
-from stress.engine.places import Stack, source_of, span_of
 from stress.errors import InvalidArgument
-from stress.finding import Finding, FindingKind, Frame
+from stress.finding import Finding, FindingKind
 from stress.judge import Origin
 from stress.steps import Step
 from stress.strategy import Strategy
+from stress.telling import positions_of, source_of_stack, told
 
 #: Makes one execution with a strategy; None where it could not be made.
 Lead = Callable[[Strategy], Execution | None]
 
 
-def _atomicity(trace: Trace) -> Sequence[Suspicion]:
-    parts = (atomicity_violations, stale_values, stale_decisions, torn_reads)
-    return [suspicion for part in parts for suspicion in part(trace)]
-
-
-#: Those that have a name.
-DETECTORS: Mapping[str, Detector] = {
-    "races": data_races,
-    "atomicity": _atomicity,
-    "lock-order": lock_order_inversions,
-    "leaks": leaks,
-}
 #: What is longer is not looked at, and that is told.
 STEPS_MAX = 20_000
-#: Where both tasks do the same.
-_TWICE = re.compile(r"(?<=over all of )(.+) and of \1$")
-_HOLE = re.compile(r"\{(?:(what)|lock:(\d+)|span:(\d+):(\d+)|(\d+))\}")
 
 
 class Detection:
@@ -143,15 +119,21 @@ class Detection:
 
 
 def class_of(steps: Sequence[Step]) -> int:
-    """A number that executions share in which the same tasks come to each object in the same order:
-    detectors find the same in them."""
+    """A number that executions share in which the same tasks come to each object in the same order,
+    up to the order of those that only look between two changes: detectors find the same in them."""
     orders: dict[int, int] = {}
-    for task, site, subject, second, _, key, *_ in steps:
-        orders[subject] = hash((orders.get(subject), task, id(site), key))
+    looks: dict[int, int] = {}
+    for task, site, subject, second, _, key, _, _, _, _ in steps:
+        if subject:
+            if only_looks(site.kind, site.name):
+                looks[subject] = looks.get(subject, 0) + hash((task, id(site), key))
+            else:
+                before = orders.get(subject), looks.pop(subject, 0)
+                orders[subject] = hash((before, task, id(site), key))
         if second:
-            orders[second] = hash((orders.get(second), task, id(site)))
-    orders.pop(0, None)
-    return hash(tuple(sorted(orders.items())))
+            before = orders.get(second), looks.pop(second, 0)
+            orders[second] = hash((before, task, id(site)))
+    return hash((tuple(sorted(orders.items())), tuple(sorted(looks.items()))))
 
 
 def trace_of(execution: Execution, target: str) -> Trace:
@@ -167,22 +149,6 @@ def trace_of(execution: Execution, target: str) -> Trace:
 
 def _has_ended(outcome: Outcome) -> bool:
     return outcome.ending is Ending.FINISHED and not outcome.failures
-
-
-def positions_of(stack: Stack, target: str) -> tuple[Position, ...]:
-    """A stack of the engine, the outermost function of the program first."""
-    return tuple(
-        Position(code.co_filename, code.co_qualname, instruction, _span_of(code, instruction))
-        for code, instruction in reversed(stack)
-        if not evidence.is_library(code.co_filename, target)
-    )
-
-
-def _span_of(code: CodeType, instruction: int) -> Span | None:
-    line, column, last_line, last_column = span_of((code, instruction))
-    if line is None or column is None or last_line is None or last_column is None:
-        return None
-    return Span(line, column, last_line, last_column)
 
 
 def detection_of(settings: Mapping[str, Any]) -> Detection:
@@ -234,55 +200,25 @@ def _finding(
     more: Mapping[str, Any],
 ) -> Finding:
     """`before` counts the events that come before the first step."""
-    events = execution.events
-    frames = [events[before + step].frame for step in suspicion.steps]
-    sources = [_source(execution.stacks[before + step], origin.target) for step in suspicion.steps]
-    names = (name_of_place(trace, *one) for one in zip(suspicion.steps, sources, strict=True))
-    named = list(dict.fromkeys(filter(None, names)))
-    what = suspicion.what or ", ".join([name for name in named if name != SOME] or named)
-
-    def fill(hole: re.Match[str]) -> str:
-        is_what, lock, first, last, number = hole.groups()
-        if is_what:
-            return filled(suspicion.what) if suspicion.what else what
-        if lock:
-            return name_of_lock(trace, int(lock)) or events[before + int(lock)].subject
-        ends = (first, last) if first else (suspicion.steps[int(number)],) * 2
-        return _span(*(events[before + int(step)].frame for step in ends))
-
-    def filled(text: str) -> str:
-        return _HOLE.sub(fill, text)
-
-    places = sorted({evidence.place_of(frame) for frame in frames if frame})
+    events, stacks = execution.events, execution.stacks
+    text = told(
+        suspicion,
+        trace,
+        frame_of=lambda step: events[before + step].frame,
+        source_at=lambda step: source_of_stack(stacks[before + step], origin.target),
+        name_of=lambda step: events[before + step].subject,
+    )
     details: dict[str, Any] = dict(more)
     if suspicion.kind is not FindingKind.LOCK_ORDER:
         details["grade"] = suspicion.grade.value
-    if suspicion.remedy:
-        details["remedy"] = _TWICE.sub(r"\1", filled(suspicion.remedy))
+    if text.remedy:
+        details["remedy"] = text.remedy
     return found_in(
         execution,
         origin,
         kind=suspicion.kind,
-        message=filled(suspicion.message),
-        place=f"{filled(what)} in {' + '.join(places)}",
+        message=text.message,
+        place=text.place,
         details=details,
         conflict=tuple(before + step for step in suspicion.steps),
     )
-
-
-def _source(stack: Stack, target: str) -> str:
-    """What stands in the source where a task stands in the program; else where it stands at all."""
-    mine = (place for place in stack if not evidence.is_library(place[0].co_filename, target))
-    return source_of(next(mine, stack[0]))
-
-
-def _span(first: Frame | None, last: Frame | None) -> str:
-    """Where a task goes from one place to another."""
-    if first is None or last is None:
-        return "the program"
-    if (first.file, first.function) != (last.file, last.function):
-        return f"{evidence.describe_frame(first)} to {evidence.describe_frame(last)}"
-    if first.line == last.line:
-        return evidence.describe_frame(first)
-    begin, end = sorted((first.line, last.line))
-    return f"{first.function} ({evidence.short_path(first.file)}:{begin}-{end})"

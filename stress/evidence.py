@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stress.finding import Frame, RecordedOperation, ThreadStack
 
-_PACKAGE = Path(__file__).parent.as_posix() + "/"
+PACKAGE = Path(__file__).parent.as_posix() + "/"
 _ROOT = Path(__file__).parent.parent.as_posix() + "/"
 # These rooms of the harness hold programs under test: their frames are a user's frames.
 _PROGRAM_ROOMS = ("workloads/", "mutants/")
@@ -37,8 +37,8 @@ def is_library(file: str, target: str = "") -> bool:
     """
     if file.startswith("<frozen"):
         return True
-    if file.startswith(_PACKAGE):
-        return not file.removeprefix(_PACKAGE).startswith(_PROGRAM_ROOMS)
+    if file.startswith(PACKAGE):
+        return not file.removeprefix(PACKAGE).startswith(_PROGRAM_ROOMS)
     if target and f"/{target.partition('.')[0].partition(':')[0]}/" in file:
         return False
     return _LIBRARY.search(file) is not None

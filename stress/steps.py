@@ -38,23 +38,31 @@ class Step(NamedTuple):
     through: Site | None = None
 
 
+#: What the class does by a function of its own; this is made for each step of each execution.
+_NEW = tuple.__new__
+
+
 def step_of(pending: Pending, born: int) -> Step:
     """The step that comes of a pending operation."""
-    site = pending.site
-    kind = site.kind
-    subject = pending.subject
+    site, made = pending.site, pending.object
     second = 0 if pending.also is None else pending.second
+    waits, key = pending.waits, ""
+    joins: tuple[int, ...] = ()
     if site.function:
-        if kind in NAMED:
-            return Step(pending.task, site, subject, second, False, "", born, (), pending.daemon)
-        if _is_in_python(type(pending.object)):
-            subject = 0
-        key = _told(pending.key) if pending.key is not None and kind in _KEYED else ""
+        subject = 0
+        if site.kind in NAMED:
+            subject, waits = pending.numbers.number(made), False
+        else:
+            if not _is_in_python(type(made)):
+                subject = pending.numbers.number(made)
+            if pending.key is not None and site.kind in _KEYED:
+                key = _told(pending.key)
     else:
-        key = ""
-    joins = tuple(pending.joins) if kind == "join" else ()
-    waits, daemon = pending.waits, pending.daemon
-    return Step(pending.task, site, subject, second, waits, key, born, joins, daemon)
+        subject = pending.subject
+        if site.kind == "join":
+            joins = tuple(pending.joins)
+    parts = pending.task, site, subject, second, waits, key, born, joins, pending.daemon, None
+    return _NEW(Step, parts)
 
 
 def _is_in_python(made: type) -> bool:

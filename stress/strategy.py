@@ -28,7 +28,7 @@ class Pending:
     """
 
     __slots__ = (
-        "_numbers", "also", "anchor", "daemon", "key", "object", "site", "task", "waits", "woken",
+        "also", "anchor", "daemon", "key", "numbers", "object", "site", "task", "waits", "woken",
         "yielding",
     )  # fmt: skip
 
@@ -43,7 +43,7 @@ class Pending:
         self.object: Any = None
         self.also: Any = None
         self.key: object = None
-        self._numbers = numbers
+        self.numbers = numbers
 
     @property
     def subject(self) -> int:
@@ -55,7 +55,7 @@ class Pending:
         subject = self.object
         if getattr(type(subject), "is_gate_of", False):
             subject = subject.of
-        return self._numbers.number(subject)
+        return self.numbers.number(subject)
 
     @property
     def second(self) -> int:
@@ -70,8 +70,8 @@ class Pending:
         if also is None:
             return ()
         if type(also) is tuple:
-            return tuple(map(self._numbers.number, also))
-        return (self._numbers.number(also),)
+            return tuple(map(self.numbers.number, also))
+        return (self.numbers.number(also),)
 
     @property
     def joins(self) -> Sequence[int]:

@@ -19,7 +19,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("trial",),
     ("judge", "finding_store", "report"),
     ("oracles", "strategies", "detect", "engine", "instrument", "reduction"),
-    ("workloads", "mutants", "parallel"),
+    ("workloads", "mutants", "parallel", "telling", "observe"),
     ("program", "diagnosis"),
     ("controlled", "detection", "tally"),
     ("options", "reducer"),

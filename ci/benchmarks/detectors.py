@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from benchmarks.hunted import race_corpus, twins
 from benchmarks.news import News
 from benchmarks.rows import Bar, Row
-from stress.detection import DETECTORS
+from stress.detect.catalogue import DETECTORS
 from stress.exploration import explore
 from stress.finding import Verdict
 

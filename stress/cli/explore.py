@@ -179,7 +179,7 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> _Options:
 
 
 def _detectors(given: Sequence[str] | None) -> tuple[str, ...]:
-    from stress.detection import DETECTORS
+    from stress.detect.catalogue import DETECTORS
 
     names = [name.strip() for names in given or () for name in names.split(",")]
     for name in names:

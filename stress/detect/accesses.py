@@ -39,22 +39,36 @@ Accesses = dict[Place, list[Access]]
 
 def accesses_of(trace: Trace) -> Accesses:
     """All accesses to places that more than one task touches and one writes, in their order."""
-    if "accesses" not in trace.made:
-        trace.made["accesses"] = _accesses(trace)
-    found: Accesses = trace.made["accesses"]
+    found: Accesses = _looked_at(trace)[0]
     return found
 
 
-def _accesses(trace: Trace) -> Accesses:
+def library_calls_of(trace: Trace) -> list[int]:
+    """The steps that are for a call of a method of the standard library: see `Step.through`."""
+    found: list[int] = _looked_at(trace)[1]
+    return found
+
+
+def _looked_at(trace: Trace) -> tuple[Accesses, list[int]]:
+    if "accesses" not in trace.made:
+        trace.made["accesses"] = _look(trace)
+    found: tuple[Accesses, list[int]] = trace.made["accesses"]
+    return found
+
+
+def _look(trace: Trace) -> tuple[Accesses, list[int]]:
     found: Accesses = {}
+    calls: list[int] = []
     for number, step in enumerate(trace.steps):
         site = step.site
         # Of what is in no function, as a statement of SQL, no place is known.
         if not site.function:
-            if step.through is not None and step.through.name not in ASKS:
-                writes = step.through.name not in LOOKS
-                access = Access(number, step.task, step.through, writes, "")
-                found.setdefault(Place(step.subject, ""), []).append(access)
+            if step.through is not None:
+                calls.append(number)
+                if step.through.name not in ASKS:
+                    writes = step.through.name not in LOOKS
+                    access = Access(number, step.task, step.through, writes, "")
+                    found.setdefault(Place(step.subject, ""), []).append(access)
             continue
         if step.subject:
             place = Place(step.subject, site.name if site.kind in NAMED else "")
@@ -63,7 +77,7 @@ def _accesses(trace: Trace) -> Accesses:
         if step.second:
             access = Access(number, step.task, site, False, step.key)
             found.setdefault(Place(step.second, ""), []).append(access)
-    return {place: accesses for place, accesses in found.items() if _are_shared(accesses)}
+    return {place: one for place, one in found.items() if _are_shared(one)}, calls
 
 
 def _writes(step: Step) -> bool:

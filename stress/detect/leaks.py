@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from stress.detect.accesses import library_calls_of
 from stress.detect.library import ASKS
 from stress.detect.suspicion import Grade, Suspicion
 from stress.detect.trace import Trace
@@ -64,12 +65,11 @@ def _exceptions(trace: Trace) -> Iterator[Suspicion]:
     """Nothing says what went wrong where nobody asks: a thread of a pool tells nobody."""
     given: dict[int, int] = {}
     asked: set[int] = set()
-    for number, step in enumerate(trace.steps):
-        if step.through is None:
-            continue
-        if step.through.name == "set_exception":
+    for number in library_calls_of(trace):
+        step = trace.steps[number]
+        if step.through is not None and step.through.name == "set_exception":
             given.setdefault(step.subject, number)
-        elif step.through.name in ASKS:
+        elif step.through is not None and step.through.name in ASKS:
             asked.add(step.subject)
     for future, number in given.items():
         if future not in asked:

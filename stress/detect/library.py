@@ -8,6 +8,7 @@ method counts as an access to the object.
 from __future__ import annotations
 
 import queue
+import threading
 import traceback
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -27,8 +28,6 @@ _CHANGES = frozenset({
 ASKS = frozenset({"result", "exception", "add_done_callback"})
 #: They say whether there was anything to do: who calls them is ready for both.
 ASKING = frozenset({"cancel", "set_running_or_notify_cancel", "get_nowait", "put_nowait"})
-#: Between a task's own taking of the lock and the method of the library.
-_FRAMES = 8
 
 
 def _methods() -> Mapping[int, str]:
@@ -42,13 +41,16 @@ def _methods() -> Mapping[int, str]:
 
 
 _METHODS = _methods()
+_CONDITIONS = threading.Thread.run.__code__.co_filename
+#: What stands on the stack: what may stand between a method and the lock, and what may not.
+_BETWEEN, _LIBRARY, _PROGRAM = range(3)
 
 
 class LibraryCall(NamedTuple):
-    """The place of a call of such a method; for `set_exception` also which exception, and where it
-    came up."""
+    """The place of a call of such a method, None where the library takes the lock for another one;
+    for `set_exception` also which exception, and where it came up."""
 
-    site: Site
+    site: Site | None
     error: str = ""
 
 
@@ -56,17 +58,18 @@ class LibraryCalls:
     """Finds the call of such a method on the stack. Each place in the source is one site."""
 
     def __init__(self) -> None:
-        # The code is held, so that no other one comes to have its identity.
+        # The codes are held, so that no other one comes to have the identity of one.
         self._sites: dict[tuple[int, int, str], tuple[CodeType, Site]] = {}
+        self._owners: dict[int, tuple[CodeType, int]] = {}
 
     def look(self, frame: FrameType | None) -> LibraryCall | None:
-        """The call that the innermost frames are inside of; None where they are in no such one."""
-        left = _FRAMES
+        """The call that the innermost frames are inside of; None where that is none of the library,
+        so that the lock is not one of its own."""
         while frame is not None and id(frame.f_code) not in _METHODS:
+            owner = self._owner(frame.f_code)
+            if owner != _BETWEEN:
+                return LibraryCall(None) if owner == _LIBRARY else None
             frame = frame.f_back
-            left -= 1
-            if not left:
-                return None
         name = error = ""
         while frame is not None and id(frame.f_code) in _METHODS:
             # `get_nowait` is one that calls another.
@@ -75,6 +78,16 @@ class LibraryCalls:
                 error = _told(frame.f_locals.get("exception"))
             frame = frame.f_back
         return None if frame is None else LibraryCall(self._site(name, frame), error)
+
+    def _owner(self, code: CodeType) -> int:
+        known = self._owners.get(id(code))
+        if known is None:
+            file = code.co_filename
+            owner = _LIBRARY if evidence.is_library(file) else _PROGRAM
+            if file == _CONDITIONS or file.startswith(evidence.PACKAGE):
+                owner = _BETWEEN
+            known = self._owners[id(code)] = code, owner
+        return known[1]
 
     def _site(self, name: str, frame: FrameType) -> Site:
         code = frame.f_code

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stress import FindingKind, Verdict, explore, replay
-from stress.detection import DETECTORS
+from stress.detect.catalogue import DETECTORS
 from tests.corpus import CASES
 from tests.corpus.case import Case
 from tests.corpus.races import RACE_FREE, RACES

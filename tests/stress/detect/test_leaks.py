@@ -105,7 +105,7 @@ ASKED: Sequence[Callable[[Future[None]], object]] = (
         (Left.thread_beside_one_that_is_joined, "leak of a thread: task 1 goes on in Left.add ("),
         (
             Left.nobody_asks_the_pool,
-            "lost exception: task 1 gives LookupError: no such box at tests/stress/detect/test_leaks.py:",
+            "lost exception: task 1 gives LookupError: no such box at tests/stress/detect/test_le",
         ),
         (
             Left.nobody_asks_the_future,
