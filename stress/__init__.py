@@ -45,7 +45,7 @@ _DOORS = {
 def __getattr__(name: str) -> Any:
     if name not in _DOORS:
         raise AttributeError(f"module 'stress' has no attribute {name!r}")
-    if _DOORS[name] in ("stress.exploration", "stress.shrinking") and not _has_bytecode():
+    if _DOORS[name] in ("stress.exploration", "stress.shrinking") and not has_bytecode():
         from stress.errors import missing_extra
 
         raise missing_extra(f"stress.{name}", "bytecode")
@@ -54,7 +54,8 @@ def __getattr__(name: str) -> Any:
     return found
 
 
-def _has_bytecode() -> bool:
+def has_bytecode() -> bool:
+    """Whether code can be instrumented, for which there is the extra `explore`."""
     # Asked for here, because the engine itself asks only where its cache on disk has no answer.
     try:
         return importlib.util.find_spec("bytecode") is not None

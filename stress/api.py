@@ -14,12 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from stress.errors import InvalidArgument
+import stress
+from stress.errors import InvalidArgument, missing_extra
 from stress.finding import Finding, Verdict
 from stress.finding_store import FindingStore, SaveFailed
 from stress.judge import Origin, judge
 from stress.loading import load_target
 from stress.mutants.catalogue import MUTANTS
+from stress.observe import OBSERVERS as OBSERVERS
+from stress.observe import check_observers
 from stress.parallel.supervisor import Supervisor
 from stress.plan import Plan
 from stress.statistics import residual_risk
@@ -37,6 +40,8 @@ class RunOptions:
     `size` scales one trial, `jobs` is the number of sandbox processes at a time. `endpoint` is the
     URL of a model server that runs already; without it one is started for the run. A trial that
     takes longer than `trial_timeout_s` (by default what `trial_timeout(size)` gives) is hung.
+    `detectors` (of `stress.observe.OBSERVERS`) look on at samples of what the threads do;
+    `free_threaded` is as for `explore`.
     """
 
     workload: str = "mixed"
@@ -52,6 +57,8 @@ class RunOptions:
     findings_directory: Path = Path(".stress/findings")
     stop_on_first: bool = False
     endpoint: str | None = None
+    detectors: tuple[str, ...] = ()
+    free_threaded: bool = False
 
 
 DEFAULT_TIME_LIMIT_S = 60.0
@@ -260,6 +267,8 @@ def replay_finding(
             trial_timeout_s=trial_timeout_s or settings.get("trial_timeout_s"),
             memory_limit_mib=settings.get("memory_limit_mib"),
             noise=bool(settings.get("noise", True)),
+            detectors=tuple(settings.get("detectors", ())),
+            free_threaded=bool(settings.get("free_threaded")),
         )
     )
     payload = {**_payload(options), "plan": dict(finding.plan) if finding.plan else None}
@@ -297,6 +306,9 @@ def checked(options: RunOptions) -> RunOptions:
         load_target(options.workload)
     else:
         _check_name("workload", options.workload, WORKLOADS)
+    check_observers(options.detectors)
+    if options.detectors and not stress.has_bytecode():
+        raise missing_extra("--detect", "bytecode")
     if options.mutant is not None:
         _check_name("mutant", options.mutant, MUTANTS)
     for name in ("trials", "jobs", "size", "memory_limit_mib", "trial_timeout_s", "time_limit_s"):
@@ -353,9 +365,11 @@ def _open(options: RunOptions, stack: ExitStack) -> tuple[Supervisor, Endpoint]:
 
 
 def _payload(options: RunOptions) -> dict[str, Any]:
+    looks = {"detectors": options.detectors, "free_threaded": options.free_threaded}
+    more = looks if options.detectors else {}
     if ":" in options.workload:
-        return {"target": options.workload}
-    return {"workload": options.workload, "size": options.size, "mutant": options.mutant}
+        return {"target": options.workload, **more}
+    return {"workload": options.workload, "size": options.size, "mutant": options.mutant, **more}
 
 
 def _trials(options: RunOptions, tally: _Tally) -> Iterator[Trial]:
@@ -381,6 +395,8 @@ def _origin(options: RunOptions, trial: Trial) -> Origin:
             "noise": options.noise,
             "trial_timeout_s": options.trial_timeout_s,
             "memory_limit_mib": options.memory_limit_mib,
+            **({"detectors": list(options.detectors)} if options.detectors else {}),
+            **({"free_threaded": True} if options.free_threaded else {}),
         },
     )
 

@@ -10,20 +10,24 @@ import dataclasses
 import os
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from stress.finding import Violation
 from stress.loading import load_target
 from stress.mutants.catalogue import MUTANTS
+from stress.observe import Observed
 from stress.oracles import history, process
 from stress.plan import Plan
 from stress.trial import Recorder, Trial
 from stress.workloads.catalogue import FAMILIES, WORKLOADS
 from stress.workloads.performance import perform, settled_resources, take_resources
 from stress.workloads.probes import innermost
+
+#: What is looked at of a workload: what a mutant puts in place too.
+_HERMES = ("hermes", "stress.mutants")
 
 
 def run_plan(trial: Trial, recorder: Recorder) -> Mapping[str, Any]:
@@ -38,10 +42,11 @@ def run_plan(trial: Trial, recorder: Recorder) -> Mapping[str, Any]:
         else WORKLOADS[payload["workload"]].draw(trial.seed, int(payload["size"]))
     )
     mutant = MUTANTS[payload["mutant"]].apply() if payload.get("mutant") else nullcontext()
-    with mutant:
+    with mutant, looked_at(trial, _HERMES, None) as observed:
         performance = perform(plan, FAMILIES, trial_directory(), recorder)
+    violations = [*performance.violations, *observed.violations]
     return {
-        "violations": [as_json(violation) for violation in performance.violations],
+        "violations": [as_json(violation) for violation in violations],
         "statistics": {
             "operations": len(performance.calls),
             "threads_max": performance.threads_max,
@@ -76,7 +81,10 @@ def run_target(trial: Trial, recorder: Recorder) -> Mapping[str, Any]:
     threading.Thread.start = counted  # type: ignore[method-assign]
     before = take_resources()
     try:
-        with recorder.operation(0, str(trial.payload["target"])):
+        with (
+            looked_at(trial, (target.__module__,), target) as observed,
+            recorder.operation(0, str(trial.payload["target"])),
+        ):
             target()
     finally:
         threading.Thread.start = start  # type: ignore[method-assign]
@@ -84,6 +92,7 @@ def run_target(trial: Trial, recorder: Recorder) -> Mapping[str, Any]:
     violations = [
         *history.check_no_thread_exceptions(uncaught),
         *process.check_leaks(before, settled_resources(before)),
+        *observed.violations,
     ]
     return {
         "violations": [as_json(violation) for violation in violations],
@@ -94,6 +103,19 @@ def run_target(trial: Trial, recorder: Recorder) -> Mapping[str, Any]:
             "overlapped": bool(started),
         },
     }
+
+
+def looked_at(
+    trial: Trial, targets: tuple[str, ...], program: Callable[[], object] | None
+) -> AbstractContextManager[Observed]:
+    """Have the detectors of the payload look on, where there are any."""
+    names = tuple(trial.payload.get("detectors") or ())
+    free_threaded = bool(trial.payload.get("free_threaded"))
+    if not names:
+        return nullcontext(Observed())
+    from stress.observe.judged import observed
+
+    return observed(targets, program, names, seed=trial.seed, free_threaded=free_threaded)
 
 
 def trial_directory() -> Path:

@@ -10,7 +10,7 @@ from stress.strategy import Pending
 
 #: Kinds of operations that may be about one item.
 _KEYED = frozenset({"read item", "write item", "delete item", "contains", "call"})
-#: Of a class that is written in Python; what its methods do is seen where they do it.
+#: Of a class that is written in Python.
 _HEAP_TYPE = 1 << 9
 
 
@@ -53,10 +53,10 @@ def step_of(pending: Pending, born: int) -> Step:
         if site.kind in NAMED:
             subject, waits = pending.numbers.number(made), False
         else:
-            if not _is_in_python(type(made)):
+            if not is_in_python(type(made)):
                 subject = pending.numbers.number(made)
-            if pending.key is not None and site.kind in _KEYED:
-                key = _told(pending.key)
+            if pending.key is not None:
+                key = told_key(site, pending.key)
     else:
         subject = pending.subject
         if site.kind == "join":
@@ -65,8 +65,15 @@ def step_of(pending: Pending, born: int) -> Step:
     return _NEW(Step, parts)
 
 
-def _is_in_python(made: type) -> bool:
+def is_in_python(made: type) -> bool:
+    """Whether a class is written in Python; what its methods do is seen where they do it."""
     return bool(made.__flags__ & _HEAP_TYPE) and not issubclass(made, CONTAINERS)
+
+
+def told_key(site: Site, key: object) -> str:
+    """Which item an operation is about; empty where it is about no item, or where that is not
+    sure."""
+    return _told(key) if site.kind in _KEYED else ""
 
 
 def _told(key: object) -> str:

@@ -7,6 +7,7 @@ import os
 import random
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from stress.cli.findings import list_workloads
 from stress.finding import Finding
 from stress.finding_format import finding_to_json
 from stress.finding_store import DEFAULT_DIRECTORY
+from stress.observe import OBSERVERS
 from stress.report.console import finding_text, replay_text, summary_text
 from stress.report.progress import progress_display
 from stress.settings import Settings, seconds, whole_number
@@ -56,6 +58,8 @@ def add_run(commands: Any) -> None:
     add("--memory-limit", type=checked(whole_number), metavar="MIB", help="of one trial")
     add("--no-noise", action="store_true", help="leave the timing of threads alone")
     add("--stop-on-first", action="store_true", help="end with the first finding")
+    add("--detect", action="append", metavar="A,B|all", help="detectors that look on: races, …")
+    add("--free-threaded", action="store_true", help="judge races as without the GIL")
     add("--endpoint", metavar="URL", help="a model server that runs already")
     add("--json", action="store_true", help="summary as JSON on standard output")
     add("--list", action="store_true", help="list workloads and mutants instead")
@@ -115,7 +119,14 @@ def _options(arguments: argparse.Namespace, settings: Settings) -> RunOptions:
         findings_directory=store_of(arguments, settings).directory,
         stop_on_first=arguments.stop_on_first,
         endpoint=arguments.endpoint,
+        detectors=_detectors(arguments.detect),
+        free_threaded=arguments.free_threaded,
     )
+
+
+def _detectors(given: Sequence[str] | None) -> tuple[str, ...]:
+    names = [name.strip() for names in given or () for name in names.split(",")]
+    return OBSERVERS if "all" in names else tuple(dict.fromkeys(names))
 
 
 def _jobs(arguments: argparse.Namespace, settings: Settings) -> int:
@@ -134,10 +145,12 @@ def _again(options: RunOptions) -> str:
         "--trial-timeout": options.trial_timeout_s and f"{options.trial_timeout_s:g}",
         "--memory-limit": options.memory_limit_mib,
         "--endpoint": options.endpoint,
+        "--detect": ",".join(options.detectors) or None,
     }
     for option, value in given.items():
         words += [option, str(value)] if value is not None else []
     words += ["--no-noise"] if not options.noise else []
+    words += ["--free-threaded"] if options.free_threaded else []
     words += ["--stop-on-first"] if options.stop_on_first else []
     if options.findings_directory != DEFAULT_DIRECTORY:
         words += ["--findings", str(options.findings_directory)]

@@ -36,15 +36,15 @@ _INERT = (
 #: Methods of dictionaries and sets that are about one item.
 _KEYED = frozenset({"add", "discard", "get", "pop", "remove", "setdefault"})
 #: Of a class whose objects go through others.
-_THROUGH = object()
+THROUGH = object()
 #: Builtins that only look at their first argument from outside.
-_HARMLESS = frozenset({
+HARMLESS = frozenset({
     "isinstance", "issubclass", "id", "callable", "type", "hash", "format", "getattr", "hasattr",
     "setattr", "delattr", "super", "property", "staticmethod", "classmethod", "object", "range",
 })  # fmt: skip
 
 #: Of what modules have, this changes only where somebody sets it right.
-_INERT_IN_MODULES = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
+INERT_IN_MODULES = (types.FunctionType, types.BuiltinFunctionType, types.ModuleType, type)
 
 Hook = Callable[..., None]
 
@@ -83,7 +83,7 @@ class AccessHooks:
     def _is_shared(self, site: Site, module: types.ModuleType) -> bool:
         names = module.__dict__
         return site.name in self.module_names.of(names) and not isinstance(
-            names.get(site.name), _INERT_IN_MODULES
+            names.get(site.name), INERT_IN_MODULES
         )
 
 
@@ -114,8 +114,8 @@ def make_access(
         try:
             untouching = by_type[type(subject)]
         except KeyError:
-            untouching = by_type[type(subject)] = _look_at(type(subject))
-        if untouching is _THROUGH:
+            untouching = by_type[type(subject)] = look_at(type(subject))
+        if untouching is THROUGH:
             _go_through(execution, site, subject, key, left)
             return
         if untouching is not None:
@@ -227,7 +227,7 @@ def make_call(unshadowed: Unshadowed) -> Hook:
                     unshadowed.before(execution, subject, function.__name__, argument)
                 return
             elif subject is None or type(subject) is types.ModuleType:
-                if function.__name__ in _HARMLESS:
+                if function.__name__ in HARMLESS:
                     return
                 subject = argument
             elif argument is not None and isinstance(argument, CONTAINERS):
@@ -236,7 +236,7 @@ def make_call(unshadowed: Unshadowed) -> Hook:
                     (subject, argument) if isinstance(subject, shared) else (argument, None)
                 )
         elif made is type:
-            if function.__name__ in _HARMLESS:
+            if function.__name__ in HARMLESS:
                 return
             subject = argument
         else:
@@ -269,10 +269,10 @@ def _is_in_c(made: type) -> bool:
     return any(base.__module__ == "sqlite3" for base in made.__mro__)
 
 
-def _look_at(made: type[Any]) -> object:
+def look_at(made: type[Any]) -> object:
     """Names whose look-up on an instance touches no state of it; None where nothing does."""
     if goes_through(made) and made not in _INERT:
-        return _THROUGH
+        return THROUGH
     if issubclass(made, _INERT) and not issubclass(made, types.ModuleType):
         return None
     if issubclass(made, types.ModuleType):

@@ -37,7 +37,15 @@ _KINDS = frozenset({*_MODELS, types.BuiltinMethodType})
 _LIBRARY = (logging,)
 _OBJECTS_MAX = 200_000
 #: Who runs us holds much, and nothing of the program's.
-_NOT_OURS = ("stress.engine", "stress.parallel", "_pytest.", "pluggy.", "xdist.", "execnet.")
+_NOT_OURS = (
+    "stress.engine",
+    "stress.parallel",
+    "stress.observe",
+    "_pytest.",
+    "pluggy.",
+    "xdist.",
+    "execnet.",
+)
 _SCENES, _MADE_OF_CODE = (types.ModuleType, types.FrameType), (type, types.FunctionType)
 _PLAIN = frozenset({str, bytes, int, float, complex, bool, type(None), range, types.CodeType})
 #: Every module has them: as long as nobody has added any, they hold nothing.
@@ -47,10 +55,15 @@ _BUILT_IN = len(vars(builtins))
 class Shadows:
     """Puts models in the place of primitives that are there already, and takes them out again."""
 
-    def __init__(self, factories: Mapping[int, Any] | None = None) -> None:
+    def __init__(
+        self,
+        factories: Mapping[int, Any] | None = None,
+        models: Mapping[type, Callable[[Any], Any]] = _MODELS,
+    ) -> None:
         #: What stands for functions that make primitives or tell the time, by identity of those:
         #: `field(default_factory=threading.Lock)` keeps one where no module has it.
         self._factories = factories or {}
+        self._made_by = models
         self._models: dict[int, Any] = {}
         # Held, so that no other object comes to have the identity of one.
         self._reals: list[Any] = []
@@ -103,7 +116,7 @@ class Shadows:
                 self._replace_in(found)
                 parts = _parts(found)
                 self.left_some |= any(
-                    type(part) in _MODELS or id(part) in self._factories for part in parts
+                    type(part) in self._made_by or id(part) in self._factories for part in parts
                 )
             pending.extend(parts)
 
@@ -132,13 +145,13 @@ class Shadows:
         if factory is not None:
             return factory
         made = type(part)
-        if made in _MODELS:
+        if made in self._made_by:
             model = self._models.get(id(part))
             if model is None:
-                model = self._models[id(part)] = _MODELS[made](part)
+                model = self._models[id(part)] = self._made_by[made](part)
                 self._reals.append(part)
             return model
-        if made is types.BuiltinMethodType and type(part.__self__) in _MODELS:
+        if made is types.BuiltinMethodType and type(part.__self__) in self._made_by:
             return getattr(self._model_of(part.__self__), part.__name__, None)
         return None
 

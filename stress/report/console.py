@@ -179,7 +179,12 @@ def _bound(run: Run) -> str:
 
 def _append_details(text: Text, finding: Finding) -> None:
     for name, value in finding.details.items():
-        if name not in _TOLD_ELSEWHERE:
+        if name in _TOLD_ELSEWHERE:
+            continue
+        if isinstance(value, list | tuple):
+            lines = "".join(f"    {one_line(str(one))}\n" for one in value)
+            text.append(f"  {name}:\n{lines}", _FAINT)
+        else:
             text.append(f"  {name}: {one_line(str(value))}\n", _FAINT)
 
 

@@ -1,0 +1,1 @@
+"""Parallel execution, looked on at."""
