@@ -313,9 +313,15 @@ def _fate(outcome: Outcome) -> str:
 
 @contextmanager
 def laboratory(
-    program: Callable[[], object], targets: Collection[str] | None, carrier: str
+    program: Callable[[], object],
+    targets: Collection[str] | None,
+    carrier: str,
+    *,
+    listening: bool = False,
 ) -> Iterator[Laboratory]:
     """Prepare the process for executions of `program`, and leave it as it was.
+
+    With `listening`, outcomes say what was not closed.
 
     Raises InvalidArgument inside of another one.
     """
@@ -333,7 +339,13 @@ def laboratory(
         accesses.module_names = found.module_names
         gc.freeze()
         opened = stack.enter_context(
-            session(lambda: _carrier(carrier), wanted, program, may_move=carrier == "auto")
+            session(
+                lambda: _carrier(carrier),
+                wanted,
+                program,
+                may_move=carrier == "auto",
+                listening=listening,
+            )
         )
         yield Laboratory(opened, wanted, found.missing, module, carrier == "auto")
 

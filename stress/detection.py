@@ -6,15 +6,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from stress import evidence
 from stress.conflicts import only_looks
 from stress.detect.atomicity import comes_to_the_same
 from stress.detect.catalogue import DETECTORS
+from stress.detect.leaks import leaks
 from stress.detect.steered import IntoEachOther, InTurn
-from stress.detect.suspicion import Detector, Inversion, Overtaken, Suspicion
+from stress.detect.suspicion import Detector, Grade, Inversion, Overtaken, Suspicion
 from stress.detect.trace import Trace
 from stress.detect.watched import Watched
 from stress.diagnosis import Execution, found_in
-from stress.engine.outcome import Ending, Outcome
+from stress.engine.outcome import Ending, Outcome, Unclosed
 from stress.errors import InvalidArgument
 from stress.finding import Finding, FindingKind
 from stress.judge import Origin
@@ -54,6 +56,11 @@ class Detection:
         return bool(self._detectors)
 
     @property
+    def listens(self) -> bool:
+        """Whether it has to be known what was not closed."""
+        return leaks in self._detectors
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """What looked like a defect and could not be confirmed, a sentence each."""
         return tuple(self._notices.values())
@@ -72,7 +79,8 @@ class Detection:
                 "a smaller input makes shorter ones"
             )
             return False
-        for mark in (hash(tuple(outcome.chosen)), class_of(steps)):
+        left = [_place_of(one) for one in self._unclosed(outcome)]
+        for mark in (hash(tuple(outcome.chosen)), hash((class_of(steps), *left))):
             if mark in self._seen:
                 return False
             self._seen.add(mark)
@@ -83,17 +91,21 @@ class Detection:
     def suspected(self, steps: Sequence[Step], outcome: Outcome) -> set[object]:
         """What an execution fails by, each in a form by which it is known again."""
         trace = Trace(steps, ended=_has_ended(outcome))
-        return {_key(one, steps) for one in self._suspicions(trace)}
+        left: set[object] = {_place_of(one) for one in self._unclosed(outcome)}
+        return left.union(_key(one, steps) for one in self._suspicions(trace))
 
     def findings(self, execution: Execution, origin: Origin, lead: Lead) -> tuple[Finding, ...]:
         """What a recorded execution shows, the first of each defect. Where another execution can
         tell more, `lead` makes it."""
         steps = execution.steps
+        found: dict[str, Finding] = {}
+        for one in self._unclosed(execution.outcome):
+            leak = _leak(one, execution, self._named(origin))
+            found.setdefault(leak.fingerprint, leak)
         if not self._detectors or not steps or len(steps) > STEPS_MAX:
-            return ()
+            return tuple(found.values())
         before = len(execution.events) - len(steps)
         trace = trace_of(execution, origin.target)
-        found: dict[str, Finding] = {}
         for suspicion in self._suspicions(trace):
             details = _told_by_another(suspicion, trace, lead, origin.target)
             finding = _finding(
@@ -110,6 +122,9 @@ class Detection:
         """The origin of what is found here: it says by which detectors."""
         settings = {"detectors": self._names, "free_threaded": self._free_threaded}
         return replace(origin, settings={**origin.settings, **settings})
+
+    def _unclosed(self, outcome: Outcome) -> Sequence[Unclosed]:
+        return outcome.unclosed if self.listens and _has_ended(outcome) else ()
 
     def _suspicions(self, trace: Trace) -> Iterator[Suspicion]:
         for detector in self._detectors:
@@ -183,6 +198,27 @@ def _told_by_another(
             return {"deadlock": "another execution, led there, ended in it"}
         return None
     return {}
+
+
+def _place_of(unclosed: Unclosed) -> tuple[str, str, str]:
+    """What it is, without names and numbers of this one; and where it was let go."""
+    kind = " ".join(unclosed.what.replace("<", "").split()[:2])
+    frame = evidence.innermost(unclosed.frames)
+    return kind, frame.file if frame else "", frame.function if frame else ""
+
+
+def _leak(unclosed: Unclosed, execution: Execution, origin: Origin) -> Finding:
+    frame = evidence.innermost(unclosed.frames, origin.target)
+    where = f" in {evidence.describe_frame(frame)}" if frame else ""
+    return found_in(
+        execution,
+        origin,
+        kind=FindingKind.LEAK,
+        message=f"leak: task {unclosed.task} lets go {unclosed.what}{where}",
+        place=f"{_place_of(unclosed)[0]} in {evidence.place_of(frame) if frame else 'a thread'}",
+        details={"grade": Grade.TORN.value, "remedy": "open it by `with`, or close it"},
+        conflict=(),
+    )
 
 
 def _key(suspicion: Suspicion, steps: Sequence[Step]) -> object:

@@ -85,7 +85,9 @@ def explore(
         on_progress=on_progress,
     )
     with ExitStack() as stack:
-        lab = stack.enter_context(laboratory(program, targets, carrier))
+        lab = stack.enter_context(
+            laboratory(program, targets, carrier, listening=detection.listens)
+        )
         run.explore(lab)
         if shrink:
             run.shrink(lab)
@@ -123,7 +125,7 @@ def replay(
     run = Explorer(
         program=program, strategy=strategy, executions=1, seed=schedule.seed, step_limit=step_limit
     )
-    with laboratory(program, targets, carrier) as lab:
+    with laboratory(program, targets, carrier, listening=detection.listens) as lab:
         try:
             execution = lab.record(
                 program,

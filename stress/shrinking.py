@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from stress.controlled import laboratory
+from stress.detection import detection_of
 from stress.errors import InvalidArgument, ScheduleDiverged
 from stress.finding import Finding
 from stress.finding_store import FindingStore
@@ -37,7 +38,8 @@ def shrink(
         )
     targets, carrier, step_limit = options_of(finding.settings, targets, carrier, step_limit)
     check_options(executions, step_limit, None, carrier)
-    with laboratory(program, targets, carrier) as lab:
+    listening = detection_of(finding.settings).listens
+    with laboratory(program, targets, carrier, listening=listening) as lab:
         origin = origin_of(program, lab, step_limit)
         shrunk = reduced(program, finding, lab, origin, step_limit, executions)
     if shrunk is None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from stress.engine.execution import Execution
 from stress.engine.holders import Holders
+from stress.engine.outcome import Unclosed
 from stress.engine.task import Task
 from stress.living import Living
 
@@ -24,6 +25,7 @@ class Context:
 
     __slots__ = (
         "collector_rests", "execution", "guarded", "holders", "in_session", "left", "living",
+        "unclosed",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -33,6 +35,8 @@ class Context:
         self.collector_rests = False
         #: So many objects explorations have left since they were last collected.
         self.left = 0
+        #: What tasks of this execution let go without closing it, where somebody listens.
+        self.unclosed: list[Unclosed] = []
         #: What is known of the process from one to the next.
         self.living = Living()
         self.holders = Holders()

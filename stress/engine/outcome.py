@@ -43,6 +43,15 @@ class Waiting:
     frames: tuple[Frame, ...] = ()
 
 
+class Unclosed(NamedTuple):
+    """What a task let go without closing it, in the words of the interpreter; the frames come
+    innermost first."""
+
+    task: int
+    what: str
+    frames: tuple[Frame, ...]
+
+
 class Outcome(NamedTuple):
     """One execution.
 
@@ -51,6 +60,7 @@ class Outcome(NamedTuple):
     `uncontrolled` names calls whose effect the engine neither chose nor recorded, and `stuck` the
     tasks that could not be unwound. `release_points` says whether the release of a lock was a
     scheduling point, and `tried` whether somebody tried a lock without waiting: see `Execution`.
+    `unclosed` is there where somebody listens for it: see `session`.
     """
 
     ending: Ending
@@ -67,3 +77,4 @@ class Outcome(NamedTuple):
     stuck: tuple[int, ...] = ()
     release_points: bool = True
     tried: bool = False
+    unclosed: tuple[Unclosed, ...] = ()

@@ -19,7 +19,7 @@ from stress.engine.places import FRAMES, Places, Stack, as_frame, is_ours
 from stress.engine.recursion import TOO_DEEP, is_near_the_end
 from stress.engine.subjects import Subjects
 from stress.engine.task import Task
-from stress.engine.values import told, value_of
+from stress.engine.values import has_value, told, value_of
 from stress.events import Anchor, Event
 from stress.frame import Frame
 from stress.strategy import Pending
@@ -99,7 +99,8 @@ class Recorder:
         if subject is not None and not pending.waits:
             if only_looks(site.kind, site.name):
                 value = self._told(site.kind, site.name, subject)
-            else:
+            elif has_value(site.kind, subject):
+                # Nothing else is held: that would end at a later step than without a recorder.
                 self._written = site.kind, site.name, subject
         before = self.events[-1].task if self.events else number
         preempted = pendings[before].anchor if before != number and before in ready else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from stress.engine.context import context
 from stress.engine.execution import Execution
 from stress.engine.outcome import Outcome
 
@@ -58,6 +59,7 @@ def _outcome_of(execution: Execution) -> Outcome:
         tuple(stuck),
         execution.release_points,
         execution.tried,
+        tuple(context.unclosed),
     )
 
 

@@ -16,6 +16,7 @@ from stress.engine.interrupts import deferred_interrupts
 from stress.engine.outcome import Outcome
 from stress.engine.outside import Wrappers
 from stress.engine.recording import Recorder
+from stress.engine.resources import resource_warnings
 from stress.engine.running import lose_running, run
 from stress.engine.shadows import Shadows
 from stress.engine.stalls import Stalled, StallWatch
@@ -74,7 +75,7 @@ class Session:
             choose, self.carrier, step_limit, recorder, careful, release_points, every_step
         )
         self._surroundings.begin(seed)
-        context.execution = execution
+        context.execution, context.unclosed = execution, []
         try:
             return run(execution, self._whole(program), self._ident)
         except KeyboardInterrupt:
@@ -121,13 +122,15 @@ def session(
     program: Callable[..., object] | None = None,
     *,
     may_move: bool = False,
+    listening: bool = False,
     stall_limit_s: float | None = None,
 ) -> Iterator[Session]:
     """Prepare the process for controlled execution, and leave it as it was.
 
     Locks and the like that `targets` (modules and packages) and `program` hold already come under
     control. With `may_move`, calls that need threads of the system raise NeedsThreads on
-    greenlets. Raises InvalidArgument inside of another session.
+    greenlets. With `listening`, outcomes say what was not closed. Raises InvalidArgument inside of
+    another session.
     """
     if context.execution is not None or context.in_session:
         raise InvalidArgument(
@@ -141,6 +144,8 @@ def session(
         context.guarded = len(sys._current_frames()) > 1
         stack.callback(setattr, context, "guarded", False)
         stack.enter_context(deferred_interrupts())
+        if listening:
+            stack.enter_context(resource_warnings())
         surroundings = Surroundings()
         shadows = Shadows(surroundings.taken)
         stack.callback(shadows.leave)

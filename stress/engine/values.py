@@ -32,6 +32,11 @@ _TOLD_HIDDEN = "(hidden)"
 _HUGE = 1 << 128
 
 
+def has_value(kind: str, subject: Any) -> bool:
+    """Whether an operation of this kind has a value that could be told."""
+    return kind in _NAMED or type(subject) in _CONTAINERS
+
+
 def value_of(kind: str, name: str, subject: Any) -> Any:
     """What an operation of this kind sees now: the value of a name, or the container itself."""
     if kind in _NAMED:

@@ -1,17 +1,20 @@
-"""Leaks of threads and of exceptions; of locks see `test_detection.py`."""
+"""Leaks of threads, exceptions, files and sockets; of locks see `test_detection.py`."""
 
 from __future__ import annotations
 
+import socket
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from stress import FindingKind, Verdict, explore, replay
+from stress import FindingKind, Verdict, explore, replay, shrink
 
 
 class Left:
@@ -134,3 +137,94 @@ def test_what_is_left_is_told_and_replayed(program: Callable[[], None], message:
 def test_what_is_waited_for_and_asked_is_no_leak(program: Callable[[], None]) -> None:
     found = explore(program, detectors=["leaks"], targets=[__name__], executions=200)
     assert found.verdict is Verdict.HOLDS, (found.reason, [f.message for f in found.findings])
+
+
+def read_and_forgotten() -> None:
+    Path(__file__).open().read(1)  # noqa: SIM115
+
+
+def read_and_closed() -> None:
+    file = Path(__file__).open()  # noqa: SIM115
+    file.read(1)
+    file.close()
+
+
+def read_by_with() -> None:
+    with Path(__file__).open() as file:
+        file.read(1)
+
+
+def made_and_forgotten() -> None:
+    socket.socket()
+
+
+def made_and_closed() -> None:
+    socket.socket().close()
+
+
+def in_two_threads(work: Callable[[], None]) -> None:
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("work", "what"),
+    [(read_and_forgotten, "unclosed file"), (made_and_forgotten, "unclosed socket.socket")],
+)
+def test_what_is_not_closed_is_told_and_replayed(work: Callable[[], None], what: str) -> None:
+    program = partial(in_two_threads, work)
+    found = explore(program, detectors=["leaks"], targets=[__name__], executions=50)
+    (finding,) = found.findings
+    assert finding.kind is FindingKind.LEAK
+    file = "tests/stress/detect/test_leaks.py"
+    assert finding.place == f"{what} in {file}:{work.__name__}"
+    assert finding.details["remedy"] == "open it by `with`, or close it"
+    again = replay(program, finding, targets=[__name__])
+    assert again.findings[0].fingerprint == finding.fingerprint
+    smaller = shrink(program, finding, targets=[__name__])
+    assert smaller.fingerprint == finding.fingerprint
+
+
+@pytest.mark.parametrize("work", [read_and_closed, read_by_with, made_and_closed])
+def test_what_is_closed_is_no_leak(work: Callable[[], None]) -> None:
+    program = partial(in_two_threads, work)
+    found = explore(program, detectors=["leaks"], targets=[__name__], executions=50)
+    assert found.verdict is Verdict.HOLDS, (found.reason, [f.message for f in found.findings])
+
+
+def test_other_warnings_are_heard_as_ever() -> None:
+    def warn() -> None:
+        warnings.warn("it is old", DeprecationWarning, stacklevel=1)
+
+    filters = warnings.filters[:]
+    with pytest.warns(DeprecationWarning, match="it is old"):
+        explore(
+            partial(in_two_threads, warn), detectors=["leaks"], targets=[__name__], executions=2
+        )
+    assert warnings.filters == filters
+
+
+def test_of_what_is_unwound_nothing_is_told() -> None:
+    """A deadlock: what the tasks had open they would have closed."""
+    one, other = threading.Lock(), threading.Lock()
+
+    def work(first: threading.Lock, second: threading.Lock) -> None:
+        file = Path(__file__).open()  # noqa: SIM115
+        with first, second:
+            file.read(1)
+        file.close()
+
+    def program() -> None:
+        threads = [
+            threading.Thread(target=work, args=locks) for locks in ((one, other), (other, one))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    found = explore(program, detectors=["leaks"], targets=[__name__], stop_on_first=False)
+    assert {finding.kind for finding in found.findings} == {FindingKind.DEADLOCK}
