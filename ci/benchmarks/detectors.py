@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection
 
@@ -13,10 +14,12 @@ from stress.exploration import explore
 from stress.finding import Verdict
 
 COST = "µs of an execution with all detectors, mean of the repaired twins, beside without"
+COST_ON = "ms of real threads that detectors look on at, beside without"
 FOUND = "the two-sided corpus of races"
 EXECUTIONS, QUICK = 1_000, 50
 COST_EXECUTIONS, WARM_UP = 500, 20
 ALL = tuple(DETECTORS)
+THREADS, ROUNDS = 4, 700
 
 
 def detectors(quick: bool, news: News) -> list[Row]:
@@ -48,8 +51,57 @@ def detectors(quick: bool, news: News) -> list[Row]:
         FOUND, f"alarms in {len(race_free)} race-free programs", len(alarms), "",
         bar=Bar(0, at_least=False), note="; ".join([many, *alarms]),
     )  # fmt: skip
-    return [*rows, alarm, Row(FOUND, f"missed of {len(racy)} racy", len(missed), "",
-                              note="; ".join(missed))]  # fmt: skip
+    still = Row(FOUND, f"missed of {len(racy)} racy", len(missed), "", note="; ".join(missed))
+    return [*rows, looked_on(quick), alarm, still]
+
+
+def looked_on(quick: bool) -> Row:
+    """Real threads that share objects under locks, with everything entered in the log, beside
+    without; what comes before and after, which a trial has once, is left out."""
+    from stress.observe.observing import observing
+
+    times = 1 if quick else 5
+    bare = min(timed(shared_counters) for _ in range(times))
+    seen = []
+    for seed in range(times):
+        with observing((__name__,), shared_counters, seed) as log:
+            seen.append(timed(shared_counters))
+        log.close()
+    note = f"{THREADS} threads, {THREADS * ROUNDS:,} rounds of 6 operations"
+    return Row(COST_ON, "real threads", min(seen) * 1e3, "ms", "without", bare * 1e3, note=note)
+
+
+def timed(program: Callable[[], None]) -> float:
+    """Seconds of one run."""
+    began = time.perf_counter()
+    program()
+    return time.perf_counter() - began
+
+
+class Counter:
+    """What the threads share."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.count = 0
+        self.log: list[int] = []
+
+
+def shared_counters() -> None:
+    """Each thread takes the lock, counts, and notes something, over and over."""
+    counter = Counter()
+
+    def work() -> None:
+        for number in range(ROUNDS):
+            with counter.lock:
+                counter.count += 1
+                counter.log.append(number)
+
+    threads = [threading.Thread(target=work) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def cost(strategy: str, quick: bool, news: News) -> Row:
