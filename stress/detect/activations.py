@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from stress.detect.dependence import is_in_for_loop
 from stress.detect.trace import Position, Trace
+
+#: Operations that wait for others: what comes after is no longer the same go.
+_WAITS = frozenset({"wait", "get", "join", "sleep", "yield", "busy database"})
 
 
 class Pair(NamedTuple):
@@ -37,3 +41,21 @@ def in_one_go(trace: Trace, first: int, second: int) -> Pair | None:
     if one[level].instruction == other[level].instruction:
         return None
     return Pair(one[level], other[level])
+
+
+def in_one_loop(trace: Trace, first: int, second: int) -> bool:
+    """Whether two turns of a `for` make the two steps, which write items of different keys, and
+    nobody is waited for in between: what is gone through is changed as a whole."""
+    one, other = trace.steps[first], trace.steps[second]
+    if one.site is not other.site or one.site.kind != "write item" or not one.key or not other.key:
+        return False
+    stack = trace.stacks[first]
+    if one.key == other.key or not stack or trace.stacks[second] != stack:
+        return False
+    for step in range(first + 1, second):
+        made = trace.steps[step]
+        waits = made.through is not None or made.site.kind in _WAITS
+        if made.task == one.task and not made.site.function and waits:
+            return False
+    at = stack[-1]
+    return at.span is not None and is_in_for_loop(at.file, at.span)

@@ -46,6 +46,18 @@ def depends(file: str, first: Span, second: Span, *, by_value: bool = False) -> 
     return _Flow(parents, other, by_value=by_value).reaches(one, function)
 
 
+def is_in_for_loop(file: str, span: Span) -> bool:
+    """Whether the innermost loop around an expression, in its function, is a `for`."""
+    tree, parents = _tree(file, _mark(file))
+    at = None if tree is None else _at(tree, span)
+    for node in () if at is None else _above(at, parents):
+        if isinstance(node, ast.For):
+            return True
+        if isinstance(node, (ast.While, ast.AsyncFor, *_FUNCTIONS)):
+            return False
+    return False
+
+
 def come_together(file: str, first: Span, second: Span) -> bool:
     """Whether what two expressions of a function give comes together in one expression."""
     tree, parents = _tree(file, _mark(file))

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from stress.detect.accesses import Access, Accesses, Place, accesses_of
-from stress.detect.activations import in_one_go
+from stress.detect.activations import in_one_go, in_one_loop
 from stress.detect.dependence import come_together
 from stress.detect.suspicion import Grade, Suspicion
 from stress.detect.trace import Trace
@@ -110,7 +110,7 @@ def _halves(one: _Look, other: _Look) -> Iterator[_Torn]:
 
 
 def _belong_together(trace: Trace, torn: _Torn) -> bool:
-    if in_one_go(trace, *torn.writes) is None:
+    if in_one_go(trace, *torn.writes) is None and not in_one_loop(trace, *torn.writes):
         return False
     reads = in_one_go(trace, *torn.reads)
     if reads is None or reads.first.span is None or reads.second.span is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import queue
 import threading
 import time
 from collections import deque
@@ -249,6 +250,37 @@ def race_free_length_shown() -> None:
     together(lambda: waiting.append(1), lambda: f"{len(waiting)} waiting")
 
 
+def race_free_prices_as_they_come() -> None:
+    """Each price comes from somebody else, in its time: they never belonged together."""
+    prices = {"pen": 1, "ink": 2}
+    news: queue.Queue[tuple[str, int]] = queue.Queue()
+
+    def take_over() -> None:
+        for _ in range(2):
+            item, price = news.get()
+            prices[item] = price
+
+    def offer() -> int:
+        return prices["pen"] + prices["ink"]
+
+    news.put(("pen", 2))
+    together(take_over, offer, lambda: news.put(("ink", 3)))
+
+
+def race_free_price_again_and_again() -> None:
+    """One price changes, and changes again; the other stays."""
+    prices = {"pen": 1, "ink": 2}
+
+    def raise_price() -> None:
+        for price in (2, 3):
+            prices["pen"] = price
+
+    def offer() -> int:
+        return prices["pen"] + prices["ink"]
+
+    together(raise_price, offer)
+
+
 RACE_FREE = (
     RaceFree(race_free_stop_flag, benign=True),
     RaceFree(race_free_cancelled, benign=True),
@@ -266,4 +298,6 @@ RACE_FREE = (
     RaceFree(race_free_read_of_a_copy, benign=True),
     RaceFree(race_free_last_one_wins, benign=True),
     RaceFree(race_free_length_shown, benign=True),
+    RaceFree(race_free_prices_as_they_come, benign=True),
+    RaceFree(race_free_price_again_and_again, benign=True),
 )

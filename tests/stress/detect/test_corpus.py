@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from stress import FindingKind, Verdict, explore, replay
@@ -13,8 +11,6 @@ from tests.corpus.case import Case
 from tests.corpus.races import RACE_FREE, RACES
 from tests.corpus.races.race import Defect, Race, RaceFree
 
-#: Not found yet: it is written in a loop, of which each turn is taken for whole.
-MISSED = frozenset({"racy_prices"})
 #: Lost and torn updates, check-then-act, stale values and locks in wrong orders among the programs
 #: that fail by an exception or a deadlock. The detectors are to find these by themselves.
 OF_THE_OTHER_CORPUS = frozenset({
@@ -36,12 +32,7 @@ OF_THE_OTHER_CORPUS = frozenset({
 DETECTED = frozenset({FindingKind.DATA_RACE, FindingKind.ATOMICITY, FindingKind.LOCK_ORDER})
 
 
-def racy(race: Race) -> Any:
-    marks = [pytest.mark.xfail(strict=True)] if race.program.__name__ in MISSED else []
-    return pytest.param(race, marks=marks, id=str(race))
-
-
-@pytest.mark.parametrize("race", [racy(race) for race in RACES])
+@pytest.mark.parametrize("race", RACES, ids=str)
 def test_racy_is_found_and_replayed(race: Race) -> None:
     exploration = explore(
         race.program,
