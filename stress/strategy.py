@@ -101,7 +101,8 @@ class Strategy(Protocol):
     def begin(self, execution: int) -> bool:
         """Get ready for this execution, counted from 0; False where there is none left to try.
 
-        It may be asked twice for the same one, where that has to begin anew.
+        It may be asked twice for the same one, where that has to begin anew; and for the first one
+        again, where the first few found a state that no later one does (a cache that was empty).
         """
         ...
 
