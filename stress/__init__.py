@@ -7,7 +7,6 @@ run, loads neither the engine nor what it needs.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,22 +44,15 @@ _DOORS = {
 def __getattr__(name: str) -> Any:
     if name not in _DOORS:
         raise AttributeError(f"module 'stress' has no attribute {name!r}")
-    if _DOORS[name] in ("stress.exploration", "stress.shrinking") and not has_bytecode():
+    if _DOORS[name] in ("stress.exploration", "stress.shrinking"):
         from stress.errors import missing_extra
+        from stress.extras import has_bytecode
 
-        raise missing_extra(f"stress.{name}", "bytecode")
+        if not has_bytecode():
+            raise missing_extra(f"stress.{name}", "bytecode")
     found = getattr(importlib.import_module(_DOORS[name]), name)
     globals()[name] = found
     return found
-
-
-def has_bytecode() -> bool:
-    """Whether code can be instrumented, for which there is the extra `explore`."""
-    # Asked for here, because the engine itself asks only where its cache on disk has no answer.
-    try:
-        return importlib.util.find_spec("bytecode") is not None
-    except ImportError:
-        return False
 
 
 def __dir__() -> list[str]:

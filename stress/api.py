@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import stress
+from stress import extras
 from stress.errors import InvalidArgument, missing_extra
 from stress.finding import Finding, Verdict
 from stress.finding_store import FindingStore, SaveFailed
@@ -307,7 +307,7 @@ def checked(options: RunOptions) -> RunOptions:
     else:
         _check_name("workload", options.workload, WORKLOADS)
     check_observers(options.detectors)
-    if options.detectors and not stress.has_bytecode():
+    if options.detectors and not extras.has_bytecode():
         raise missing_extra("--detect", "bytecode")
     if options.mutant is not None:
         _check_name("mutant", options.mutant, MUTANTS)

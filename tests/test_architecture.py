@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     (
         "errors", "plan", "finding", "finding_format", "evidence", "settings", "schedule",
-        "strategy", "site", "frame", "events", "statistics", "loading", "conflicts",
+        "strategy", "site", "frame", "events", "statistics", "extras", "loading", "conflicts",
         "explanation", "living", "steps",
     ),
     ("trial",),

@@ -9,8 +9,7 @@ import pytest
 
 pytest.importorskip("bytecode", reason="the extra `explore` is not installed")
 
-import stress
-from stress import api
+from stress import api, extras
 from stress.cli import main
 from stress.cli.common import ExitCode
 from stress.errors import InvalidArgument, MissingExtra
@@ -87,6 +86,6 @@ def test_detectors_that_cannot_look_on(
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stress, "has_bytecode", lambda: False)
+    monkeypatch.setattr(extras, "has_bytecode", lambda: False)
     with pytest.raises(MissingExtra, match="--detect needs bytecode, which is not installed: "):
         api.checked(api.RunOptions(detectors=("races",)))
