@@ -65,7 +65,9 @@ def _outcome_of(execution: Execution) -> Outcome:
 
 def lose_running(execution: Execution) -> None:
     """Who has the turn hangs: go on without it, on the thread of the caller."""
-    if execution.current is not None:
-        execution.unwinding.give_up(execution.current)
+    lost = execution.current
+    execution.abort()
+    if lost is not None:
+        execution.unwinding.give_up(lost)
     execution.current, execution.carrier.running = execution.tasks[0], execution.carrier.home
     execution.abort()

@@ -94,6 +94,11 @@ def test_greenlets_that_were_asked_for_cannot_carry_event_loops() -> None:
         (uncontrolled.read_in_a_thread, "thread", "os.read in task 1"),
         (uncontrolled.read_in_the_first_task, "thread", "os.read in task 0"),
         (uncontrolled.wait_in_c, "thread", "file.read(1) in wait_in_c (uncontrolled.py:"),
+        (
+            uncontrolled.sleep_in_c_twice,
+            "thread",
+            "ctypes.CDLL(None).usleep(2_500_000) in sleep_in_c",
+        ),
         (uncontrolled.read_in_the_first_task, "greenlet", "os.read(reader, 1) in read_in_the"),
         (uncontrolled.wait_in_c, "greenlet", "file.read(1) in wait_in_c (uncontrolled.py:"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import socket
@@ -83,6 +84,15 @@ def wait_in_c() -> None:
     with os.fdopen(os.dup(reader), "rb", buffering=0) as file:
         together(int, int)
         file.read(1)
+
+
+def sleep_in_c() -> None:
+    """For longer than anybody waits, and then it comes back."""
+    ctypes.CDLL(None).usleep(2_500_000)
+
+
+def sleep_in_c_twice() -> None:
+    together(sleep_in_c, sleep_in_c)
 
 
 begun, ended = threading.Event(), threading.Event()
