@@ -21,6 +21,7 @@ from typing import Any
 
 from stress.engine import conditions, handles, sqlite, threads
 from stress.engine.active import Active
+from stress.engine.cached_properties import CachedProperties
 from stress.engine.clock import Clock
 from stress.engine.context import context, only_when_controlled
 from stress.engine.identities import Counter, Identities
@@ -53,6 +54,7 @@ class Surroundings:
         self._trace, self._profile = Tracing("trace"), Tracing("profile")
         self._active = Active(threading._active)  # type: ignore[attr-defined]
         self._recursion = RecursionRoom()
+        self._cached = CachedProperties()
         self._hooks = threading._trace_hook, threading._profile_hook  # type: ignore[attr-defined]
         self._undo: list[Callable[[], None]] = []
         self._shared = {**_SHARED, **sqlite.shared_names()}
@@ -81,7 +83,8 @@ class Surroundings:
         for holder, name, value in holders:
             if id(value) not in drawn and id(holder) not in ours:
                 self._set_name(holder, name, value)
-        for cls, name, function in (*conditions.replaced_methods(), *threads.replaced_methods()):
+        methods = (*conditions.replaced_methods(), *threads.replaced_methods())
+        for cls, name, function in (*methods, *self._cached.replaced_methods()):
             self._set_method(cls, name, function)
         self._set_method(pools.ThreadPoolExecutor, "_counter", self._pool_numbers)
         for owner, name, function in (*wrappers, *self._identities.replaced()):
@@ -147,6 +150,7 @@ class Surroundings:
     def leave(self) -> None:
         """Put everything back."""
         self._active.give_back()
+        self._cached.leave()
         for undo in reversed(self._undo):
             undo()
         self._undo.clear()
