@@ -17,6 +17,8 @@ _THREAD = re.compile(
 # Without the GIL, 3.13 shows the failing thread only, and does not say which one it is.
 _ALONE = re.compile(r"^Stack \(most recent call first\):$")
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)$')
+#: Of a thread that runs no Python.
+_NO_FRAME = "<no Python frame>"
 _FATAL = re.compile(r"^Fatal Python error: (?P<what>.*)$")
 
 _Section = tuple[int, str, bool, list[Frame]]
@@ -47,6 +49,14 @@ def fatal_error(text: str) -> str:
     """What the interpreter called the last fatal error in `text`; empty where there is none."""
     found = [match["what"] for line in text.splitlines() if (match := _FATAL.match(line))]
     return found[-1] if found else ""
+
+
+def breaks_off(text: str) -> bool:
+    """Whether the last dump of a fatal error ends before the frames of the thread that failed."""
+    if not fatal_error(text):
+        return False
+    failed = next((stack for stack in parse_dump(text, {}) if stack.current), None)
+    return failed is None or not (failed.frames or _NO_FRAME in text)
 
 
 def without_frames_of(

@@ -10,7 +10,7 @@ from typing import Any
 from stress.errors import HarnessFault
 from stress.finding import ThreadStack
 from stress.parallel import host, sandbox
-from stress.parallel.dump import fatal_error, parse_dump, without_frames_of
+from stress.parallel.dump import breaks_off, parse_dump, without_frames_of
 from stress.parallel.files import TrialFiles, read_tail
 from stress.parallel.flight_recorder import Flight, read_flight
 from stress.trial import Condition, Trial, TrialRecord
@@ -72,13 +72,9 @@ def _with_evidence(
     flight = read_flight(files.recorder)
     dump = read_tail(files.dump, _DUMP_BYTES_MAX)
     threads = _threads(dump, flight, condition)
-    if (
-        fatal_error(dump)
-        and condition is Condition.CRASHED
-        and not any(stack.current for stack in threads)
-    ):
+    if condition is Condition.CRASHED and breaks_off(dump):
         # It walks the stacks of threads that still run, and may crash over them in its turn.
-        note = note or "the dump broke off before it came to the thread that failed"
+        note = note or "the dump broke off before it came to the frames of the thread that failed"
     return TrialRecord(
         trial=trial,
         condition=condition,

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stress.finding import Frame, ThreadStack
-from stress.parallel.dump import fatal_error, parse_dump, without_frames_of
+from stress.parallel.dump import breaks_off, fatal_error, parse_dump, without_frames_of
 
 CRASH = """\
 Fatal Python error: Segmentation fault
@@ -138,3 +138,15 @@ def test_outer_frames_are_cut_at_ours() -> None:
     stack = ThreadStack("main", tuple(Frame(f, 1, f) for f in ("user", "lib", "ours", "runpy")))
     (cut,) = without_frames_of([stack], frozenset({"ours"}))
     assert [frame.file for frame in cut.frames] == ["user", "lib"]
+
+
+def test_a_dump_that_breaks_off_is_known() -> None:
+    """The threads that run on below may end it at any byte."""
+    assert not breaks_off(CRASH)
+    assert not breaks_off(CRASH_OF_3_14)
+    assert not breaks_off("")
+    assert not breaks_off(CRASH.removeprefix("Fatal Python error: Segmentation fault\n"))
+    whole = CRASH.index("  Garbage-collecting")
+    for end in range(CRASH.index("\n"), whole):
+        assert breaks_off(CRASH[:end]), CRASH[:end]
+    assert not breaks_off(CRASH[:whole] + "  <no Python frame>\n")
