@@ -123,13 +123,14 @@ class Explorer:
         return (self.over or time.perf_counter()) - self.began
 
     def explore(self, lab: Laboratory) -> None:
-        self.reason = f"all {self.executions} executions are done"
+        self.reason = done = f"all {self.executions} executions are done"
         try:
             try:
                 self._explore(lab)
             except _OnlyAtFirst:
                 # What the strategy has learned is of a state that will never be again.
                 self.tally, self.strategy = Tally(), self.anew() if self.anew else self.strategy
+                self.complete, self.reason = False, done
                 self._explore(lab)
         except KeyboardInterrupt:
             self.interrupted = True

@@ -23,6 +23,8 @@ from typing import Any, NamedTuple
 
 from stress.conflicts import NAMED
 from stress.detect.library import LibraryCall, LibraryCalls
+from stress.engine.locks import operation
+from stress.engine.values import value_of
 from stress.site import Site
 from stress.steps import Step, is_in_python, told_key
 
@@ -33,7 +35,7 @@ ENTRIES_OF_ALL = 2_000
 #: Of so many objects one is sampled then; drawn for each trial.
 SHARES = (1, 1, 2, 4, 16)
 _FRAMES = 16
-_START, _JOIN = (Site(kind, "Thread", "", "", "", 0, 0) for kind in ("start", "join"))
+_START, _JOIN = operation("start", "Thread"), operation("join", "Thread")
 Stack = tuple[tuple[Any, int], ...]
 
 
@@ -99,7 +101,8 @@ class Log:
         if not is_sampled and len(self._entries) >= ENTRIES_OF_ALL:
             return
         told = told_key(site, key)
-        daemon, missing = task in self._daemons, site.kind == "read" and _is_missing(site, subject)
+        daemon = task in self._daemons
+        missing = site.kind == "read" and value_of(site.kind, site.name, subject) is None
         self._entries.append(
             _Entry(task, site, token, other, told, _stack(frame), -1, None, daemon, missing)
         )
@@ -214,11 +217,3 @@ def _stack(frame: FrameType | None) -> Stack:
         stack.append((frame.f_code, frame.f_lasti))
         frame = frame.f_back
     return tuple(stack)
-
-
-def _is_missing(site: Site, subject: Any) -> bool:
-    """Whether None is there, without asking the object."""
-    names = subject if type(subject) is dict else getattr(subject, "__dict__", None)
-    if isinstance(names, dict):
-        return names.get(site.name, True) is None
-    return hasattr(subject, "cell_contents") and subject.cell_contents is None

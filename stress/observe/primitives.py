@@ -6,20 +6,16 @@ import _queue
 import _thread
 from typing import Any
 
+from stress.engine.locks import operation
 from stress.observe.log import Log
-from stress.site import Site
 
 NEW_LOCK, NEW_RLOCK, NEW_QUEUE = _thread.allocate_lock, _thread.RLock, _queue.SimpleQueue
 
 
-def _site(kind: str, name: str) -> Site:
-    return Site(kind, name, "", "", "", 0, 0)
-
-
-_ACQUIRE, _RELEASE = _site("acquire", "Lock"), _site("release", "Lock")
-_ACQUIRE_FIRST, _RELEASE_LAST = _site("acquire", "RLock"), _site("release", "RLock")
-PUT, GET = _site("put", "SimpleQueue"), _site("get", "SimpleQueue")
-WAIT = _site("wait", "Condition")
+_ACQUIRE, _RELEASE = operation("acquire", "Lock"), operation("release", "Lock")
+_ACQUIRE_FIRST, _RELEASE_LAST = operation("acquire", "RLock"), operation("release", "RLock")
+PUT, GET = operation("put", "SimpleQueue"), operation("get", "SimpleQueue")
+WAIT = operation("wait", "Condition")
 
 
 class ObservedLock:

@@ -323,6 +323,36 @@ def test_a_strategy_of_ones_own_is_told_that_it_begins_anew() -> None:
     assert begun == [*range(8), *range(12)]
 
 
+def test_what_was_complete_only_at_first_is_not_complete() -> None:
+    """All of the state that is gone was executed; of the one that stays, nothing: Ctrl-C."""
+    cache: list[int] = []
+
+    class TwoAndTheEnd:
+        complete = True
+
+        def begin(self, execution: int) -> bool:
+            if cache.count(2) and not execution:
+                raise KeyboardInterrupt
+            if execution == 2:
+                cache.append(2)
+            return execution < 2
+
+        def choose(
+            self, ready: Sequence[int], pending: Sequence[Pending], current: int | None
+        ) -> int:
+            return ready[0]
+
+    def program() -> None:
+        lock = threading.Lock()
+        programs.together(*[lambda: None if cache else lock.locked()] * 2)
+        cache.append(1)
+
+    exploration = explore(program, strategy=TwoAndTheEnd(), executions=12)
+    assert exploration.verdict is Verdict.UNKNOWN
+    assert exploration.reason == "interrupted before the first execution was done"
+    assert not exploration.statistics.complete
+
+
 def test_what_goes_wrong_only_at_first_is_not_lost() -> None:
     """The first execution uses up what the others would need to fail."""
     stock = ["lamp"]

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from tests.corpus.case import together
+
 
 class Box:
     """What is handed over, by threads that say so and by threads that do not."""
@@ -21,14 +23,6 @@ class Box:
 
     def look(self) -> int:
         return self.value
-
-
-def together(*works: Callable[[], object]) -> None:
-    threads = [threading.Thread(target=work) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def nothing_in_between() -> None:
