@@ -93,7 +93,9 @@ def test_race_1_is_captured_as_the_segmentation_fault_it_was(tmp_path: Path) -> 
     assert crash.operations
     dumps = [path.read_text(errors="replace") for path in Path(crash.directory).glob("*.txt")]
     assert any("Segmentation fault" in text for text in dumps)
-    assert replay_finding(crash, attempts=10, jobs=2).reproduced
+    again = replay_finding(crash, attempts=10, jobs=2)
+    # That it crashes is the race; where, is up to who comes upon the damage first.
+    assert again.reproduced or any(other.signal == signal.SIGSEGV for other in again.other)
 
 
 def program(tmp_path: Path, body: str) -> str:
